@@ -1,0 +1,1 @@
+"""Encrypted streams, keys and sealed values; a library that knows nothing of the portal."""

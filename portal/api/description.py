@@ -1,0 +1,382 @@
+"""The API's description: OpenAPI 3.1, made from what the views take and answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from portal.http.content import runtime
+from portal.http.routing import open_to_anyone
+from portal.services.auditing import FORMATS
+from portal.services.documents import SORTS
+from portal.services.pages import LIMIT
+
+Json = dict[str, Any]
+
+
+def register(blueprint: Blueprint) -> None:
+    """Add the route."""
+    blueprint.add_url_rule("/openapi.json", "openapi", openapi, methods=["GET"])
+
+
+@open_to_anyone
+def openapi() -> Response:
+    """Serve the description."""
+    return jsonify(describe(runtime().settings.public_url))
+
+
+def describe(server: str) -> Json:
+    """Return the OpenAPI 3.1 description of the API at `server`."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Strongroom",
+            "version": "1",
+            "description": "Documents by clearance, and the log that proves every access. Errors are RFC 9457 "
+            "problem details. A document out of reach answers exactly like one that does not exist.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": f"{server}/api/v1"}],
+        "security": [{"token": []}],
+        "paths": _paths(),
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "schemas": _schemas(),
+            "responses": {
+                name: _answer(words, "Problem", "application/problem+json")
+                for name, words in _PROBLEMS.items()
+            },
+        },
+    }
+
+
+_PROBLEMS = {
+    "Invalid": "The request cannot be carried out as it was written.",
+    "Unauthenticated": "No token, or one that does not hold.",
+    "NotPermitted": "A denial that the person may know of; the type names the rule.",
+    "NotFound": "Absent, or out of reach.",
+    "Conflict": "Changed meanwhile.",
+    "TooLarge": "Larger than the installation takes.",
+    "RangeNotSatisfiable": "The range cannot be read, or lies outside.",
+    "TooMany": "A rate limit was reached.",
+    "Unavailable": "Keys, log or store are out of reach; nothing was opened or lost.",
+}
+_STATUS = {
+    "Invalid": 400,
+    "Unauthenticated": 401,
+    "NotPermitted": 403,
+    "NotFound": 404,
+    "Conflict": 409,
+    "TooLarge": 413,
+    "RangeNotSatisfiable": 416,
+    "TooMany": 429,
+    "Unavailable": 503,
+}
+_ALWAYS = ("Invalid", "Unauthenticated", "NotPermitted", "NotFound", "TooMany", "Unavailable")
+_ENTRY: Json = {
+    "Strongroom-Log-Entry": {
+        "description": "The number of this access in the log.",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+}
+
+
+def _answer(
+    words: str, schema: str | None, media_type: str = "application/json", headers: Json | None = None
+) -> Json:
+    answer: Json = {"description": words}
+    if schema is not None:
+        answer["content"] = {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    if headers:
+        answer["headers"] = headers
+    return answer
+
+
+def _bytes(words: str, media_type: str = "application/octet-stream") -> Json:
+    return {"description": words, "headers": _ENTRY, "content": {media_type: {"schema": {"type": "string"}}}}
+
+
+def _operation(
+    name: str,
+    words: str,
+    answers: Json,
+    *,
+    parameters: list[Json] | None = None,
+    more: tuple[str, ...] = (),
+    body: Json | None = None,
+) -> Json:
+    problems = {
+        str(_STATUS[problem]): {"$ref": f"#/components/responses/{problem}"} for problem in (*_ALWAYS, *more)
+    }
+    operation: Json = {"operationId": name, "summary": words, "responses": {**answers, **problems}}
+    if parameters:
+        operation["parameters"] = parameters
+    if body:
+        operation["requestBody"] = {"required": True, "content": body}
+    return operation
+
+
+def _query(name: str, words: str, schema: Json | None = None, required: bool = False) -> Json:
+    return {
+        "name": name,
+        "in": "query",
+        "description": words,
+        "required": required,
+        "schema": schema or {"type": "string"},
+    }
+
+
+def _header(name: str, words: str, required: bool = False) -> Json:
+    return {
+        "name": name,
+        "in": "header",
+        "description": words,
+        "required": required,
+        "schema": {"type": "string"},
+    }
+
+
+_ID: Json = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+_LIMIT = _query(
+    "limit", "How many items.", {"type": "integer", "minimum": 1, "maximum": LIMIT, "default": 50}
+)
+_CURSOR = _query("cursor", "`next` of the page before.")
+_TIME: Json = {"type": "string", "format": "date-time"}
+_FILTER = [
+    _query("from", "From this time on (inclusive).", _TIME),
+    _query("to", "Before this time (exclusive).", _TIME),
+    _query("person", "Id of who acted."),
+    _query("document", "Id of the document."),
+    _query("programme", "Id of the programme."),
+    _query("organisation", "Id of the organisation of who acted."),
+    _query("action", "Action of the log's catalogue."),
+    _query("decision", "What was decided.", {"type": "string", "enum": ["permit", "deny"]}),
+    _query("label", "Marking as recorded."),
+]
+_DIGEST = _header("Repr-Digest", "`sha-256=:BASE64:` of the content; checked (RFC 9530).")
+_NAME = _header("Content-Disposition", "`attachment; filename*=UTF-8''NAME`.")
+_RAW: Json = {"application/octet-stream": {"schema": {"type": "string"}}}
+_CREATED = {"201": _answer("Stored whole, with its record.", "Receipt", headers=_ENTRY)}
+
+
+def _form(*fields: str) -> Json:
+    properties: Json = {name: {"type": "string"} for name in fields}
+    properties["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
+    schema = {"type": "object", "properties": properties, "required": [*fields, "file"]}
+    return {"multipart/form-data": {"schema": schema}}
+
+
+def _paths() -> Json:
+    lists = [
+        _query("programme", "Id of a programme."),
+        _query("label", "Marking of a label."),
+        _query("sort", "Order.", {"type": "string", "enum": list(SORTS)}),
+        _CURSOR,
+        _LIMIT,
+    ]
+    large = ("TooLarge", "Conflict")
+    return {
+        "/documents": {
+            "get": _operation(
+                "listDocuments",
+                "List what you may see.",
+                {"200": _answer("A page.", "DocumentPage")},
+                parameters=lists,
+            ),
+            "post": _operation(
+                "deposit",
+                "Deposit a document, as a form or as a raw body.",
+                _CREATED,
+                parameters=[
+                    _query("programme", "Id of the programme (raw body)."),
+                    _query("label", "Marking or STANAG 4774 label (raw body)."),
+                    _header("Strongroom-Title", "Title, percent-encoded UTF-8 (raw body)."),
+                    _NAME,
+                    _DIGEST,
+                ],
+                body={**_form("programme", "title", "label"), **_RAW},
+                more=large,
+            ),
+        },
+        "/documents/search": {
+            "post": _operation(
+                "searchDocuments",
+                "Search titles.",
+                {"200": _answer("A page.", "DocumentPage")},
+                body={"application/json": {"schema": {"$ref": "#/components/schemas/Search"}}},
+            )
+        },
+        "/documents/{id}": {
+            "parameters": [_ID],
+            "get": _operation(
+                "showDocument", "Show a document.", {"200": _answer("The document.", "DocumentDetail")}
+            ),
+        },
+        "/documents/{id}/versions": {
+            "parameters": [_ID],
+            "post": _operation(
+                "depositVersion", "Deposit a new version.", _CREATED, body={**_form(), **_RAW}, more=large
+            ),
+        },
+        "/documents/{id}/content": {
+            "parameters": [_ID],
+            "get": _operation(
+                "readContent",
+                "Hand out the current version, or a range of it.",
+                {"200": _bytes("The content."), "206": _bytes("The range.")},
+                parameters=[_header("Range", "`bytes=FIRST-LAST`.")],
+                more=("RangeNotSatisfiable",),
+            ),
+            "put": _operation(
+                "putContent",
+                "Deposit a new version from a raw body.",
+                _CREATED,
+                parameters=[_NAME, _DIGEST],
+                body=_RAW,
+                more=large,
+            ),
+        },
+        "/documents/{id}/versions/{number}/content": {
+            "parameters": [
+                _ID,
+                {
+                    "name": "number",
+                    "in": "path",
+                    "required": True,
+                    "schema": {"type": "integer", "minimum": 1},
+                },
+            ],
+            "get": _operation(
+                "readVersion",
+                "Hand out one version, or a range of it.",
+                {"200": _bytes("The content."), "206": _bytes("The range.")},
+                parameters=[_header("Range", "`bytes=FIRST-LAST`.")],
+                more=("RangeNotSatisfiable",),
+            ),
+        },
+        "/documents.zip": {
+            "get": _operation(
+                "readArchive",
+                "Stream several documents as one ZIP; what may not be read is left out.",
+                {"200": _bytes("The ZIP.", "application/zip")},
+                parameters=[
+                    _query(
+                        "id",
+                        "Ids of documents.",
+                        {"type": "array", "items": {"type": "string"}},
+                        required=True,
+                    )
+                ],
+            )
+        },
+        "/programmes": {
+            "get": _operation(
+                "listProgrammes", "List your programmes.", {"200": _answer("All of them.", "ProgrammePage")}
+            )
+        },
+        "/audit/records": {
+            "get": _operation(
+                "listRecords",
+                "List records of the access log, newest first (auditors).",
+                {"200": _answer("A page.", "RecordPage")},
+                parameters=[*_FILTER, _CURSOR, _LIMIT],
+            )
+        },
+        "/audit/records/{seq}": {
+            "parameters": [
+                {"name": "seq", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
+            ],
+            "get": _operation(
+                "showRecord", "Show one record (auditors).", {"200": _answer("The record.", "Record")}
+            ),
+        },
+        "/audit/export": {
+            "get": _operation(
+                "exportRecords",
+                "Stream an export, oldest record first, with a footer (auditors).",
+                {"200": _bytes("The export.", "application/jsonl")},
+                parameters=[_query("format", "Format.", {"type": "string", "enum": list(FORMATS)}), *_FILTER],
+            )
+        },
+    }
+
+
+def _page(item: str) -> Json:
+    return {
+        "type": "object",
+        "required": ["items", "next"],
+        "properties": {
+            "items": {"type": "array", "items": {"$ref": f"#/components/schemas/{item}"}},
+            "next": {"type": ["string", "null"]},
+        },
+    }
+
+
+def _object(required: Json, **optional: Json) -> Json:
+    return {"type": "object", "required": list(required), "properties": {**required, **optional}}
+
+
+def _schemas() -> Json:
+    text: Json = {"type": "string"}
+    number: Json = {"type": "integer", "minimum": 0}
+    digest: Json = {"type": "string", "pattern": "^sha-256:[0-9a-f]{64}$"}
+    texts: Json = {"type": "array", "items": text}
+    programme = _object({"id": text, "name": text})
+    document: Json = {
+        "id": text,
+        "title": text,
+        "label": {"$ref": "#/components/schemas/Label"},
+        "programme": programme,
+        "originator": text,
+        "version": number,
+        "size": number,
+        "digest": {"type": ["string", "null"]},
+        "media_type": {"type": ["string", "null"]},
+        "file_name": {"type": ["string", "null"]},
+        "state": text,
+        "created": _TIME,
+        "changed": _TIME,
+        "due": {"type": ["string", "null"], "format": "date-time"},
+    }
+    version: Json = {
+        "version": number,
+        "file_name": text,
+        "media_type": text,
+        "size": number,
+        "digest": digest,
+        "notices": texts,
+        "created": _TIME,
+        "log_entry": number,
+    }
+    return {
+        "Label": _object({"marking": text, "classification": text, "policy": text}),
+        "Document": _object(document),
+        "DocumentDetail": _object({**document, "versions": {"type": "array", "items": _object(version)}}),
+        "DocumentPage": _page("Document"),
+        "Programme": programme,
+        "ProgrammePage": _page("Programme"),
+        "Receipt": _object(
+            {
+                "id": text,
+                "version": number,
+                "digest": digest,
+                "size": number,
+                "media_type": text,
+                "notices": texts,
+                "marking": text,
+                "time": _TIME,
+                "log_entry": number,
+            }
+        ),
+        "Search": _object({"q": text}, programme=text, label=text, sort=text, cursor=text, limit=number),
+        "Record": {
+            "type": "object",
+            "required": ["v", "seq", "time", "action"],
+            "properties": {"v": number, "seq": number, "time": _TIME, "action": text},
+        },
+        "RecordPage": _page("Record"),
+        "Problem": _object(
+            {"type": text, "title": text, "status": number, "detail": text}, mend=text, rules=texts
+        ),
+    }

@@ -1,0 +1,152 @@
+"""The access log of one database: what the rest of the portal holds and calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine, select
+
+from crypto.errors import Damaged
+from crypto.translog.note import NoteSigner
+from portal.audit import tables
+from portal.audit.append import EPOCH, MICROSECOND, Committer, Receipt
+from portal.audit.checkpoint import Checkpoints, InclusionProof, SignedCheckpoint
+from portal.audit.export import Exporter
+from portal.audit.projection import Projection
+from portal.audit.reading import Record, log_size, record
+from portal.audit.record import Event, Sealer, commit, disclosure_context
+from portal.audit.search import Activity, Page, Reader, RecordFilter, Search
+from portal.audit.store import reading
+from portal.clock import Clock
+from portal.errors import Invalid, NotFound, Tampered
+
+
+class AuditLog:
+    """The log in `engine`'s database (`open_log_engine`, `create_log`), written by this process under the
+    name `node`.
+
+    `signer` signs checkpoints under the log's `origin`; `anchor` is the file, outside the data folder, that
+    keeps the highest of them. `wait` bounds in seconds how long an append waits for its turn.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Clock,
+        node: str,
+        sealer: Sealer,
+        signer: NoteSigner,
+        origin: str,
+        anchor: Path,
+        wait: float = 5.0,
+    ) -> None:
+        if signer.name != origin:
+            raise Invalid("the log's signing key is named otherwise than the log's origin")
+        self.origin = origin
+        self._engine = engine
+        self._sealer = sealer
+        self._checkpoints = Checkpoints(engine, signer, anchor, wait)
+        self._checkpoints.check_anchor()
+        self._projection = Projection(engine, wait)
+        self._search = Search(engine, self._projection)
+        self._exporter = Exporter(engine, self._search)
+        self._committer = Committer(engine, clock=clock, node=node, sealer=sealer, wait=wait)
+
+    def append(self, event: Event) -> Receipt:
+        """Record one event; returns once it is on stable storage. Raises Invalid, Conflict or Unavailable."""
+        return self._committer.append(event)
+
+    def append_all(self, events: Sequence[Event]) -> tuple[Receipt, ...]:
+        """Record several events in one transaction: all of them or none."""
+        return self._committer.append_all(events)
+
+    def open_intents(self, before: datetime) -> tuple[int, ...]:
+        """Return the numbers of the intents older than `before` that have no outcome, oldest first."""
+        table = tables.open_intents
+        until = (before - EPOCH) // MICROSECOND
+        with reading(self._engine) as connection:
+            return tuple(
+                connection.scalars(select(table.c.seq).where(table.c.time < until).order_by(table.c.seq))
+            )
+
+    def size(self) -> int:
+        """Return how many records are committed."""
+        with reading(self._engine) as connection:
+            return log_size(connection)
+
+    def record(self, seq: int) -> Record:
+        """Return one record; raises NotFound, or Tampered when its bytes are damaged."""
+        with reading(self._engine) as connection:
+            found = connection.execute(
+                select(tables.leaves.c.leaf).where(tables.leaves.c.seq == seq)
+            ).scalar()
+        if found is None:
+            raise NotFound("there is no such record")
+        return record(seq, found)
+
+    def disclose(self, seq: int) -> dict[str, str]:
+        """Open the private values of one record, as far as they are not erased; raises Tampered for a false one."""
+        table = tables.disclosures
+        stated = self.record(seq).get("commitments") or {}
+        query = select(table.c.name, table.c.salt, table.c.value).where(table.c.seq == seq)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        opened: dict[str, str] = {}
+        for name, salt, value in rows:
+            commitment = stated.get(name, "")
+            try:
+                opener = self._sealer.open(disclosure_context(name, commitment, "salt"), salt)
+                plain = self._sealer.open(disclosure_context(name, commitment, "value"), value)
+            except Damaged as error:
+                raise Tampered(f"what opens “{name}” of record {seq} is damaged") from error
+            if commit(opener, plain) != commitment:
+                raise Tampered(f"what record {seq} holds of “{name}” is not what it committed itself to")
+            opened[name] = plain.decode()
+        return opened
+
+    def search(self, wanted: RecordFilter, *, before: int | None = None, limit: int = 50) -> Page:
+        """Return one page of records, newest first; `before` is the `next` of the page above it."""
+        return self._search.page(wanted, before=before, limit=limit)
+
+    def activity(
+        self, wanted: RecordFilter, start: datetime, step: timedelta, count: int
+    ) -> tuple[Activity, ...]:
+        """Return accesses and refusals in `count` periods of `step` from `start` on."""
+        return self._search.activity(wanted, start, step, count)
+
+    def readers_of(self, document: str) -> tuple[Reader, ...]:
+        """Return to whom a document's content was disclosed, the most recent first."""
+        return self._search.readers_of(document)
+
+    def export(self, form: str, wanted: RecordFilter | None = None) -> Iterator[bytes]:
+        """Stream the selected records as `jsonl` or `csv` at constant memory, with a footer; raises Invalid."""
+        return self._exporter.stream(form, wanted or RecordFilter())
+
+    def checkpoint(self) -> SignedCheckpoint:
+        """Sign, store and anchor a checkpoint of what is committed now; the projection is caught up as well."""
+        signed = self._checkpoints.make()
+        self._projection.catch_up()
+        return signed
+
+    def latest_checkpoint(self) -> SignedCheckpoint | None:
+        """Return the highest checkpoint that is stored."""
+        return self._checkpoints.latest()
+
+    def inclusion_proof(self, seq: int) -> InclusionProof:
+        """Prove that a record is in the log; signs a checkpoint where none covers it yet. Raises NotFound."""
+        return self._checkpoints.prove_inclusion(seq)
+
+    def consistency_proof(self, old: int, new: int) -> tuple[bytes, ...]:
+        """Prove that the log of `new` records extends that of `old`; raises NotFound."""
+        return self._checkpoints.prove_consistency(old, new)
+
+    def rebuild_projection(self) -> None:
+        """Make anew, from the leaves, what pages are found by."""
+        self._projection.rebuild()
+
+    def close(self) -> None:
+        """Commit what is queued and stop the committer's thread; later appends raise Unavailable."""
+        self._committer.close()

@@ -1,0 +1,55 @@
+"""Cross-site request forgery: every state change that rests on a browser's cookie shows the session's token."""
+
+from __future__ import annotations
+
+from flask import Flask, current_app, request
+from flask_login import current_user
+from flask_wtf.csrf import CSRFProtect, validate_csrf
+from wtforms import ValidationError
+
+from portal.errors import Invalid
+from portal.http.routing import door_of
+
+FIELD = "csrf_token"
+HEADER = "X-CSRFToken"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def install(app: Flask) -> None:
+    """Check every unsafe request of `app` but those with a token of their own, whose header no browser sends by itself.
+
+    Flask-WTF's own check would parse the body of an upload (and spool it to disk in the clear), so it is off.
+    """
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False
+    app.config["WTF_CSRF_TIME_LIMIT"] = None
+    CSRFProtect(app)
+    app.before_request(_guard)
+
+
+def _guard() -> None:
+    if request.method in _SAFE or request.endpoint is None:
+        return
+    if current_user.is_authenticated and current_user.by_token:
+        return
+    header = request.headers.get(HEADER)
+    if header is not None:
+        check_token(header)
+        return
+    door = door_of(current_app.view_functions[request.endpoint])
+    if door is not None and door.own_csrf and request.mimetype == "multipart/form-data":
+        return
+    if request.mimetype == "application/x-www-form-urlencoded":
+        check_token(request.form.get(FIELD, ""))
+        return
+    check_token("")
+
+
+def check_token(token: str) -> None:
+    """Raise Invalid unless `token` is this browser session's."""
+    try:
+        validate_csrf(token)
+    except ValidationError:
+        raise Invalid(
+            "This request did not come from a page of the portal, or the page is too old.",
+            mend="Open the page again, then repeat what you did.",
+        ) from None

@@ -1,0 +1,1 @@
+"""Background work: each job is a call of one service."""

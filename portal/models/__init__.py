@@ -1,0 +1,48 @@
+"""The tables, one file an aggregate, with no behaviour beyond their invariants."""
+
+from portal.models.base import Base, Moment, new_id
+from portal.models.credentials import ApiToken, Credential, OneTimeLink, SessionRecord
+from portal.models.documents import (
+    DUE_LAST,
+    Counter,
+    Document,
+    LabelRecord,
+    TitlePiece,
+    Upload,
+    Version,
+    document_context,
+)
+from portal.models.grants import Briefing, ClearanceGrant, Membership, Programme
+from portal.models.installation import Key, Policy
+from portal.models.people import Organisation, Person, RoleGrant
+from portal.models.sealing import SealedRow, Seals, TamperedRow
+
+__all__ = [
+    "DUE_LAST",
+    "ApiToken",
+    "Base",
+    "Briefing",
+    "ClearanceGrant",
+    "Counter",
+    "Credential",
+    "Document",
+    "Key",
+    "LabelRecord",
+    "Membership",
+    "Moment",
+    "OneTimeLink",
+    "Organisation",
+    "Person",
+    "Policy",
+    "Programme",
+    "RoleGrant",
+    "SealedRow",
+    "Seals",
+    "SessionRecord",
+    "TamperedRow",
+    "TitlePiece",
+    "Upload",
+    "Version",
+    "document_context",
+    "new_id",
+]

@@ -1,0 +1,111 @@
+"""The business database: engines, reading and writing sessions, and changes that the log knows of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from portal.errors import Unavailable
+from portal.models import sealing
+from portal.models.sealing import Seals
+
+
+class PortalSession(Session):
+    """A session whose rows are sealed and checked; see `portal.models.sealing`."""
+
+
+sealing.install(PortalSession)
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine; SQLite gets WAL, full synchronisation, foreign keys and explicit transactions."""
+    # Without hide_parameters a database error would carry rows' values into the operational log.
+    engine = create_engine(url, pool_size=32, max_overflow=64, hide_parameters=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    # Text that is not UTF-8 was not written by the portal: it is read, so that its row's seal refuses it.
+    connection.text_factory = _text
+    for pragma in (
+        "busy_timeout=10000",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "cache_size=-16000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+class Database:
+    """Sessions on the business database; `seals` check what they load and seal what they write."""
+
+    def __init__(self, engine: Engine, seals: Seals) -> None:
+        self.engine = engine
+        self.seals = seals
+        self._writing = engine.execution_options(immediate=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Yield a session that only reads; raises Unavailable when the database does not answer."""
+        session = PortalSession(self.engine, expire_on_commit=False, autoflush=False)
+        session.info["seals"] = self.seals
+        try:
+            yield session
+        except OperationalError as fault:
+            raise _unavailable() from fault
+        finally:
+            session.close()
+
+    @contextmanager
+    def write(self, log_entry: int | None = None) -> Iterator[Session]:
+        """Yield a session in one writing transaction, committed at the end, rolled back on any error.
+
+        `log_entry` is the intent under which sealed rows are changed; without it no sealed row can be added.
+        Raises Unavailable when the database does not answer or is locked.
+        """
+        session = PortalSession(self._writing, expire_on_commit=False)
+        session.info["seals"] = self.seals
+        if log_entry is not None:
+            session.info["log_entry"] = log_entry
+        try:
+            yield session
+            session.commit()
+        except OperationalError as fault:
+            session.rollback()
+            raise _unavailable() from fault
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            session.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable(
+        "The database does not answer, so nothing was changed.",
+        mend="Try again in a minute; an administrator runs `strongroom doctor` when it lasts.",
+    )

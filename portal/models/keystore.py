@@ -1,0 +1,41 @@
+"""The key ring's store: wrapped keys as rows of the business database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Engine, insert, select
+
+from crypto.keyring import WrappedKey
+from portal.models.installation import Key
+
+
+class DatabaseKeyStore:
+    """Keeps wrapped keys in the table `keys`; the wrapping itself binds each to its place."""
+
+    def __init__(self, engine: Engine) -> None:
+        # Reading takes no lock: a row that names a key that nobody has is met inside a writing transaction too.
+        self._engine = engine
+        self._writing = engine.execution_options(immediate=True)
+
+    def load(self) -> Iterable[WrappedKey]:
+        """Return all keys."""
+        table = Key.__table__
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(table)).mappings().all()
+        return [WrappedKey(**row) for row in rows]
+
+    def add(self, key: WrappedKey) -> None:
+        """Keep a new key; raises sqlalchemy.exc.IntegrityError when its (kind, domain, version) is taken."""
+        with self._writing.begin() as connection:
+            connection.execute(
+                insert(Key).values(
+                    id=key.id,
+                    kind=key.kind,
+                    domain=key.domain,
+                    version=key.version,
+                    state=key.state,
+                    created=key.created,
+                    wrapped=key.wrapped,
+                )
+            )

@@ -1,0 +1,321 @@
+"""The one place that builds an AccessRequest and asks the rules; every door of the portal goes through it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar, cast
+
+from sqlalchemy import Table, select
+from sqlalchemy.orm import Session
+
+from policies import Clearance, Label, SecurityPolicy, rules
+from policies import requests as rq
+from policies.requests import AccessRequest, Action, Environment, Ruleset, Subject
+from policies.verdicts import Decision, Outcome
+from portal import models
+from portal.audit import AuditLog, Event, Receipt
+from portal.clock import Clock
+from portal.errors import NotFound, NotPermitted, Tampered
+from portal.models import Seals, sealing
+from portal.services.actor import Actor
+from portal.services.security_policy import ActivePolicy
+from portal.settings import Settings
+
+_OF_DOCUMENTS = frozenset({Action.DOCUMENT_LIST, Action.DOCUMENT_SEARCH})
+NO_SUCH_PROGRAMME = "There is no such programme, or it is not open to you."
+NO_SUCH_DOCUMENT = "There is no such document, or it is not open to you."
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a refused request was about, for the log: ids only; `asked` is an id as it was asked for, kept private."""
+
+    document: str | None = None
+    programme: str | None = None
+    version: int | None = None
+    label: str | None = None
+    asked: str | None = None
+
+
+class Access:
+    """Builds subjects and requests from sealed rows, decides, records denials."""
+
+    def __init__(self, log: AuditLog, policy: ActivePolicy, settings: Settings, clock: Clock) -> None:
+        self._log = log
+        self._policy = policy
+        self._settings = settings
+        self._clock = clock
+        self._labels: dict[bytes, tuple[int, Label]] = {}
+
+    @property
+    def policy(self) -> SecurityPolicy:
+        """The active policy."""
+        return self._policy.current()
+
+    def environment(self, actor: Actor) -> Environment:
+        """Return the time, the rules in force and the address, as the rules see them."""
+        settings = self._settings
+        ruleset = Ruleset(
+            policy=self._policy.current(),
+            ceiling=settings.ceiling,
+            clearance_from=settings.clearance_from,
+            assurance=settings.assurance,
+            scan_required=frozenset(),
+        )
+        return Environment(time=self._clock(), rules=ruleset, address=actor.address)
+
+    def subject(self, session: Session, actor: Actor) -> Subject:
+        """Load everything that the rules may ask of a person: all grants ever made, in force or not."""
+        subject = self.subject_of(session, actor.person_id, actor.assurance)
+        if actor.role is None:
+            return subject
+        return _acting_as(subject, actor.role)
+
+    def subject_of(self, session: Session, person_id: str, assurance: int) -> Subject:
+        """Load the subject of any person, as if signed in with this assurance."""
+        person, organisation, roles = self._holder(session, person_id)
+        return replace(
+            self._without_grants(person, organisation, roles, assurance),
+            clearances=tuple(
+                rq.ClearanceGrant(clearance_of(row), rq.Period(row.valid_from, row.valid_until))
+                for row in _of_person(session, models.ClearanceGrant, person_id)
+            ),
+            memberships=tuple(
+                rq.Membership(row.programme_id, rq.Period(row.valid_from, row.valid_until))
+                for row in _of_person(session, models.Membership, person_id)
+            ),
+            briefings=tuple(
+                rq.Briefing(
+                    row.policy_id,
+                    frozenset(json.loads(row.classifications)),
+                    _categories(row.categories),
+                    rq.Period(row.valid_from, row.valid_until),
+                )
+                for row in _of_person(session, models.Briefing, person_id)
+            ),
+        )
+
+    def account(self, session: Session, actor: Actor) -> Subject:
+        """Load what the rules ask of a person for actions that concern no document: account and roles, in one query."""
+        subject = self._without_grants(*self._holder(session, actor.person_id), actor.assurance)
+        return subject if actor.role is None else _acting_as(subject, actor.role)
+
+    def _holder(
+        self, session: Session, person_id: str
+    ) -> tuple[models.Person, models.Organisation | None, Sequence[models.RoleGrant]]:
+        found = session.execute(
+            select(models.Person, models.Organisation, models.RoleGrant)
+            .outerjoin(models.Organisation, models.Organisation.id == models.Person.organisation_id)
+            .outerjoin(models.RoleGrant, models.RoleGrant.person_id == models.Person.id)
+            .where(models.Person.id == person_id)
+        ).all()
+        if not found:
+            raise NotFound("There is no such person.")
+        return found[0][0], found[0][1], [row[2] for row in found if row[2] is not None]
+
+    def _without_grants(
+        self,
+        person: models.Person,
+        organisation: models.Organisation | None,
+        roles: Sequence[models.RoleGrant],
+        assurance: int,
+    ) -> Subject:
+        now = self._clock()
+        return Subject(
+            person_id=person.id,
+            organisation_id=person.organisation_id,
+            nation=person.nation,
+            account_active=person.active,
+            organisation_active=organisation is not None and organisation.active,
+            roles=frozenset(
+                rq.Role(row.role) for row in roles if rq.Period(row.valid_from, row.valid_until).contains(now)
+            ),
+            assurance=assurance,
+        )
+
+    def labels(self, session: Session, report: Callable[[Tampered], None]) -> Mapping[int, Label]:
+        """Return row id → label of every label in use; a damaged row is handed to `report` and left out."""
+        table = cast(Table, models.LabelRecord.__table__)
+        known: dict[int, Label] = {}
+        unread: list[int] = []
+        for row_id, digest in session.execute(select(table.c.id, table.c.digest)):
+            remembered = self._labels.get(digest)
+            if remembered is not None and remembered[0] == row_id:
+                known[row_id] = remembered[1]
+            else:
+                unread.append(row_id)
+        if unread:
+            seals: Seals = session.info["seals"]
+            for row in session.execute(select(table).where(table.c.id.in_(unread))).mappings():
+                try:
+                    sealing.verify_mapping(seals, table, dict(row))
+                except Tampered as fault:
+                    report(fault)
+                else:
+                    label = Label.from_canonical(row["canonical"])
+                    self._labels[row["digest"]] = row["id"], label
+                    known[row["id"]] = label
+        return known
+
+    def _remember(self, record: models.LabelRecord) -> Label:
+        remembered = self._labels.get(record.digest)
+        if remembered is None or remembered[0] != record.id:
+            remembered = self._labels[record.digest] = record.id, Label.from_canonical(record.canonical)
+        return remembered[1]
+
+    def head(self, session: Session, document_id: str) -> tuple[models.Document, rq.Document] | None:
+        """Return a document's row, and its head as the rules see it; one query, whether it is there or not.
+
+        Raises TamperedRow for a document whose label is gone, or does not match its seal.
+        """
+        found = session.execute(
+            select(models.Document, models.LabelRecord)
+            .outerjoin(models.LabelRecord, models.LabelRecord.digest == models.Document.label_digest)
+            .where(models.Document.id == document_id)
+        ).one_or_none()
+        if found is None:
+            return None
+        row, record = found
+        if record is None:
+            raise models.TamperedRow("labels", row.label_digest.hex())
+        label = self._remember(record)
+        document = rq.Document(
+            id=row.id,
+            programme_id=row.programme_id,
+            label=label,
+            originator_id=row.originator_id,
+            addressee_id=row.addressee_id,
+            state=rq.DocumentState(row.state),
+            scan=rq.ScanState(row.scan),
+            releases=(),
+        )
+        return row, document
+
+    def request(
+        self, actor: Actor, subject: Subject, action: Action, document: rq.Document | None = None
+    ) -> AccessRequest:
+        """Return the request that the rules decide (`policies.rules.decide`); a denial is the caller's to `refuse`."""
+        return AccessRequest(subject, action, document, self.environment(actor))
+
+    def require(self, session: Session, actor: Actor, action: Action) -> Subject:
+        """Decide an action that concerns no one document; records a denial and raises NotPermitted.
+
+        What is returned holds grants only where the action goes on to documents (list, search).
+        """
+        subject = (self.subject if action in _OF_DOCUMENTS else self.account)(session, actor)
+        decision = rules.decide(self.request(actor, subject, action))
+        if not decision.permitted:
+            self.record_denial(actor, action, decision, Refusal())
+            raise _recorded(NotPermitted("Your role does not include this.", rules=(decision.rule,)))
+        return subject
+
+    def event(self, actor: Actor, action: Action, **facts: object) -> Event:
+        """Return an event with everything that is known of the actor."""
+        return Event(
+            action=action.value,
+            actor=actor.person_id,
+            session=actor.session,
+            role=actor.role.value if actor.role else None,
+            assurance=actor.assurance,
+            organisation=actor.organisation_id,
+            request=actor.request,
+            policy=self._policy.current().digest,
+            **facts,  # type: ignore[arg-type]
+        )
+
+    def record_denial(
+        self, actor: Actor, action: Action, decision: Decision | None, about: Refusal
+    ) -> Receipt:
+        """Record a denial: before the answer, always."""
+        return self._log.append(
+            self.event(
+                actor,
+                action,
+                decision="deny",
+                rule=decision.rule if decision else "no-such-document",
+                document=about.document,
+                programme=about.programme,
+                version=about.version,
+                label=about.label,
+                private={"path": about.asked} if about.asked is not None else None,
+            )
+        )
+
+    def refuse(
+        self,
+        actor: Actor,
+        request: AccessRequest,
+        decision: Decision | None,
+        about: Refusal,
+    ) -> NotFound | NotPermitted:
+        """Record a denial and return the error to raise: NotPermitted when the person may know of it, else NotFound."""
+        self.record_denial(actor, request.action, decision, about)
+        if decision is None or not decision.knowable:
+            return _recorded(NotFound(NO_SUCH_DOCUMENT))
+        sentences = rules.explain(request, decision, reader="person")
+        return _recorded(
+            NotPermitted(
+                "You cannot open this document today. " + " ".join(sentences),
+                mend="Ask your security officer for access.",
+                rules=decision.knowable_rules,
+            )
+        )
+
+    def refuse_upload(
+        self, actor: Actor, request: AccessRequest, decision: Decision | None, about: Refusal
+    ) -> NotFound | NotPermitted:
+        """Record a refused deposit and return the error to raise.
+
+        A member of the programme is told why, since the label is of their own making; to anybody else the programme
+        does not exist.
+        """
+        self.record_denial(actor, request.action, decision, about)
+        refusing = {v.rule for v in decision.verdicts if v.outcome is Outcome.REFUSES} if decision else set()
+        if decision is None or refusing & {"need-to-know", "account-active", "role-permits", "releasable"}:
+            return _recorded(NotFound(NO_SUCH_PROGRAMME))
+        sentences = rules.explain(request, decision, reader="person")
+        return _recorded(
+            NotPermitted(
+                "This cannot be deposited. " + " ".join(sentences),
+                mend="Choose a label within your clearance, or ask your security officer.",
+                rules=tuple(sorted(refusing)),
+            )
+        )
+
+    def visible(self, actor: Actor, subject: Subject, labels: Iterable[Label]) -> frozenset[Label]:
+        """Return the labels that this person may see, in bulk."""
+        return rules.visible_labels(subject, labels, self.environment(actor))
+
+    def visible_programmes(self, actor: Actor, subject: Subject) -> frozenset[str]:
+        """Return the programmes in which this person has a need to know now."""
+        return rules.visible_programmes(subject, self.environment(actor))
+
+
+def clearance_of(row: models.ClearanceGrant) -> Clearance:
+    """Return the clearance value that a row holds."""
+    return Clearance(row.policy_id, frozenset(json.loads(row.classifications)), _categories(row.categories))
+
+
+_Grant = TypeVar("_Grant", models.ClearanceGrant, models.Membership, models.Briefing)
+
+
+def _of_person(session: Session, kind: type[_Grant], person_id: str) -> Sequence[_Grant]:
+    return session.scalars(select(kind).where(kind.person_id == person_id)).all()
+
+
+def _categories(text: str) -> Mapping[str, frozenset[str]]:
+    return {tag: frozenset(values) for tag, values in json.loads(text).items()}
+
+
+def _acting_as(subject: Subject, role: rq.Role) -> Subject:
+    return replace(subject, roles=subject.roles & {role})
+
+
+_Error = TypeVar("_Error", NotFound, NotPermitted)
+
+
+def _recorded(error: _Error) -> _Error:
+    error.recorded = True
+    return error

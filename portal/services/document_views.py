@@ -1,0 +1,120 @@
+"""Documents as people see them: values that pages and API render."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal.services.pages import Page
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFilter:
+    """What a list is narrowed to; `label` is a marking, `text` words of titles.
+
+    `since`: what other organisations sent from this time on; `own`: what one's own organisation sent.
+    """
+
+    programme: str | None = None
+    label: str | None = None
+    text: str | None = None
+    sort: str = "-created"
+    since: datetime | None = None
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeName:
+    """A programme as people see it."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelView:
+    """A label as people see it: its marking, classification, policy name, and the classification's value (lacv).
+
+    `class_words` is the marking of the classification alone.
+    """
+
+    marking: str
+    class_words: str
+    classification: str
+    policy: str
+    lacv: int
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    """One version as people see it; `sha256` in hexadecimal, `size` in bytes."""
+
+    number: int
+    file_name: str
+    media_type: str
+    notices: tuple[str, ...]
+    size: int
+    sha256: str
+    created: datetime
+    log_entry: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """A document's head as people see it, with its current version."""
+
+    id: str
+    title: str
+    label: LabelView
+    programme: ProgrammeName
+    originator: str
+    version: int
+    size: int
+    created: datetime
+    changed: datetime
+    due: datetime | None
+    state: str
+    scan: str
+    own: bool
+    current: VersionView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A page of documents with what stands around it; `counts` and `fresh` by programme id."""
+
+    page: Page[DocumentView]
+    programmes: Sequence[ProgrammeName]
+    counts: Mapping[str, int]
+    labels: Sequence[LabelView]
+    fresh: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPage:
+    """Everything that a document's page shows."""
+
+    document: DocumentView
+    versions: Sequence[VersionView]
+    may_read: bool
+    may_preview: bool
+    may_add_version: bool
+    reasons: Sequence[str]
+
+
+def version_view(row: Mapping[str, Any], file_name: str) -> VersionView:
+    """Return the view of a version's row, whose file name is opened already."""
+    return VersionView(
+        number=row["number"],
+        file_name=file_name,
+        media_type=row["media_type"],
+        notices=tuple(json.loads(row["notices"])),
+        size=row["size"],
+        sha256=row["sha256"].hex(),
+        created=row["created"],
+        log_entry=row["log_entry"],
+    )

@@ -1,0 +1,366 @@
+"""Finding and showing documents: lists, search, one document's page. What is shown is recorded; what is not, is not."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from policies import requests as rq
+from policies import rules
+from policies.requests import Action
+from portal import models
+from portal.audit import AuditLog
+from portal.errors import Invalid, NotFound
+from portal.models.database import Database
+from portal.services.access import NO_SUCH_PROGRAMME, Access, Refusal
+from portal.services.actor import Actor
+from portal.services.alarm import Alarm
+from portal.services.document_rows import (
+    SORTS,
+    TABLE,
+    DocumentRows,
+    Reach,
+    page_query,
+    position_of,
+    programme_names,
+)
+from portal.services.document_views import (
+    DocumentFilter,
+    DocumentPage,
+    DocumentView,
+    Overview,
+    ProgrammeName,
+    version_view,
+)
+from portal.services.labels import LabelReader
+from portal.services.pages import Cursors, Page, check_limit
+from portal.services.titles import Titles
+
+__all__ = ["SORTS", "Documents"]
+_MOST_FOUND = 5_000
+_LONGEST_QUERY = 200
+_MOST_NEW = 1_000
+
+
+class Documents:
+    """Lists, searches and shows documents to those who may see them."""
+
+    def __init__(
+        self,
+        database: Database,
+        log: AuditLog,
+        access: Access,
+        labels: LabelReader,
+        titles: Titles,
+        cursors: Cursors,
+        alarm: Alarm,
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._access = access
+        self._labels = labels
+        self._titles = titles
+        self._cursors = cursors
+        self._alarm = alarm
+        self._rows = DocumentRows(database.seals, access, alarm)
+        self._numbers: dict[str, int] = {}
+
+    # Lists
+
+    def find(
+        self, actor: Actor, wanted: DocumentFilter, cursor: str | None = None, limit: int = 50
+    ) -> Page[DocumentView]:
+        """Return a page of what this person may see, newest first unless sorted otherwise; recorded as shown.
+
+        Raises Invalid for an unknown sort, label or cursor, NotFound for a programme that is not open to them.
+        """
+        return self._list(actor, wanted, cursor, limit).page
+
+    def overview(
+        self,
+        actor: Actor,
+        wanted: DocumentFilter,
+        cursor: str | None = None,
+        limit: int = 50,
+        *,
+        last_visit: datetime | None = None,
+    ) -> Overview:
+        """Return a page as `find` does, with all that stands around a list: programmes, counts, labels, what is new.
+
+        `fresh` counts, by programme, what others' organisations sent since `last_visit` (at most 1,000 in all).
+        """
+        return self._list(actor, wanted, cursor, limit, around=True, last_visit=last_visit)
+
+    def _list(
+        self,
+        actor: Actor,
+        wanted: DocumentFilter,
+        cursor: str | None,
+        limit: int,
+        *,
+        around: bool = False,
+        last_visit: datetime | None = None,
+    ) -> Overview:
+        check_limit(limit)
+        if wanted.text and len(wanted.text) > _LONGEST_QUERY:
+            raise Invalid(f"A search takes at most {_LONGEST_QUERY} characters.", mend="Use fewer words.")
+        action = Action.DOCUMENT_SEARCH if wanted.text else Action.DOCUMENT_LIST
+        with self._database.read() as session, self._alarm.watching(actor):
+            subject = self._access.require(session, actor, action)
+            place = self._place(actor, wanted, cursor)
+            reach = self._reach(session, actor, subject)
+            condition = self._condition(actor, action, reach, wanted)
+            programmes = programme_names(session, reach.programmes)
+            rows: Sequence[Mapping[str, Any]] = ()
+            if condition is not None:
+                if wanted.text:
+                    condition = and_(condition, TABLE.c.id.in_(self._found(session, reach, wanted)))
+                query = page_query(condition, wanted.sort, programmes, place, limit)
+                rows = [dict(row) for row in session.execute(query).mappings()]
+            views = self._rows.views(actor, rows[:limit], reach, programmes)
+            counts, used = self._counts(session, reach) if around else ({}, frozenset())
+            fresh = self._fresh(session, reach, last_visit) if around and last_visit else {}
+        self._record_shown(actor, action, wanted, [view.id for view in views])
+        following = None
+        if len(rows) > limit:
+            position = position_of(rows[limit - 1], wanted)
+            following = self._cursors.write("documents", actor.person_id, position)
+        # Only labels of documents within reach: which ones others use is not this person's to know.
+        labels = {self._rows.label_view(reach.labels[row_id]) for row_id in used}
+        return Overview(
+            Page(views, following),
+            programmes,
+            counts,
+            sorted(labels, key=lambda view: (view.rank, view.marking)),
+            fresh,
+        )
+
+    def write_query(self, actor: Actor, text: str) -> str:
+        """Return a sealed token for search words: an address that carries it tells nothing."""
+        return self._cursors.write("query", actor.person_id, text[:_LONGEST_QUERY])
+
+    def read_query(self, actor: Actor, token: str) -> str:
+        """Return the words of a token; raises Invalid for one that is not this person's."""
+        return str(self._cursors.read("query", actor.person_id, token))
+
+    def programmes(self, actor: Actor) -> Sequence[ProgrammeName]:
+        """Return the programmes that are open to this person now, by name."""
+        with self._database.read() as session, self._alarm.watching(actor):
+            subject = self._access.subject(session, actor)
+            return programme_names(session, self._access.visible_programmes(actor, subject))
+
+    def _counts(self, session: Session, reach: Reach) -> tuple[Mapping[str, int], frozenset[int]]:
+        """Return programme id → number of documents within reach, and the rows of their labels, from the counters."""
+        if not reach.programmes or not reach.labels:
+            return {}, frozenset()
+        counters = models.Counter.__table__.c
+        rows = session.execute(
+            select(counters.programme_id, counters.label_id, counters.number).where(
+                counters.programme_id.in_(reach.programmes),
+                counters.label_id.in_(reach.labels),
+                counters.state == rq.DocumentState.RECEIVED.value,
+                counters.number > 0,
+                or_(
+                    counters.originator_id == reach.organisation_id,
+                    counters.addressee_id == reach.organisation_id,
+                ),
+            )
+        ).all()
+        counts: dict[str, int] = {}
+        for programme_id, _, number in rows:
+            counts[programme_id] = counts.get(programme_id, 0) + number
+        return counts, frozenset(label_id for _, label_id, _ in rows)
+
+    def _fresh(self, session: Session, reach: Reach, since: datetime) -> Mapping[str, int]:
+        if not reach.programmes or not reach.labels:
+            return {}
+        new = (
+            select(TABLE.c.programme_id)
+            .where(_in_reach(reach, reach.programmes, reach.labels), _since(reach, since))
+            .limit(_MOST_NEW)
+            .subquery("new")
+        )
+        rows = session.execute(select(new.c.programme_id, func.count()).group_by(new.c.programme_id))
+        return {programme: int(number) for programme, number in rows}
+
+    def _reach(self, session: Session, actor: Actor, subject: rq.Subject) -> Reach:
+        known = self._access.labels(session, lambda fault: self._alarm.report(fault, actor))
+        visible = self._access.visible(actor, subject, known.values())
+        labels = {row_id: label for row_id, label in known.items() if label in visible}
+        return Reach(
+            labels,
+            {bytes.fromhex(label.digest): label for label in labels.values()},
+            self._access.visible_programmes(actor, subject),
+            subject.organisation_id,
+        )
+
+    def _condition(
+        self, actor: Actor, action: Action, reach: Reach, wanted: DocumentFilter
+    ) -> ColumnElement[bool] | None:
+        programmes: Collection[str] = reach.programmes
+        if wanted.programme is not None:
+            if wanted.programme not in reach.programmes:
+                self._access.record_denial(actor, action, None, Refusal(asked=wanted.programme[:100]))
+                error = NotFound(NO_SUCH_PROGRAMME)
+                error.recorded = True
+                raise error
+            programmes = [wanted.programme]
+        labels: Iterable[int] = reach.labels
+        if wanted.label:
+            chosen = self._labels.read(wanted.label)
+            labels = [row_id for row_id, label in reach.labels.items() if label == chosen]
+        label_ids = list(labels)
+        if not programmes or not label_ids:
+            return None
+        condition = _in_reach(reach, programmes, label_ids)
+        if wanted.since is not None:
+            condition = and_(condition, _since(reach, wanted.since))
+        if wanted.own:
+            condition = and_(condition, TABLE.c.originator_id == reach.organisation_id)
+        return condition
+
+    def _found(self, session: Session, reach: Reach, wanted: DocumentFilter) -> Sequence[str]:
+        programmes = [wanted.programme] if wanted.programme else reach.programmes
+        found = self._titles.search(session, programmes, reach.digests.keys(), wanted.text or "")
+        return [document_id for ids in found.values() for document_id in ids][:_MOST_FOUND]
+
+    def _place(self, actor: Actor, wanted: DocumentFilter, cursor: str | None) -> Sequence[Any]:
+        """Return where the page begins, nothing for the first; raises Invalid for a bad order or cursor."""
+        if wanted.sort not in SORTS:
+            raise Invalid(f"There is no order {wanted.sort!r}.", mend=f"Use one of {', '.join(SORTS)}.")
+        if cursor is None:
+            return ()
+        position: Sequence[Any] = self._cursors.read("documents", actor.person_id, cursor)
+        if position[0] != wanted.sort:
+            raise Invalid(
+                "This page reference belongs to another order.", mend="Start again from the first page."
+            )
+        return position[1:]
+
+    # One document
+
+    def show(self, actor: Actor, document_id: str) -> DocumentPage:
+        """Return what a document's page shows; a denial is recorded, then NotFound or NotPermitted."""
+        with self._database.read() as session, self._alarm.watching(actor):
+            subject = self._access.subject(session, actor)
+            found = self._access.head(session, document_id)
+            if found is None:
+                request = self._access.request(actor, subject, Action.DOCUMENT_SHOW)
+                raise self._access.refuse(actor, request, None, Refusal(asked=document_id[:100]))
+            row, document = found
+            marking = self._access.policy.marking(document.label)
+            request = self._access.request(actor, subject, Action.DOCUMENT_SHOW, document)
+            decision = rules.decide(request)
+            if not decision.permitted:
+                about = Refusal(row.id, row.programme_id, None, marking)
+                raise self._access.refuse(actor, request, decision, about)
+            # After the decision: how long a refusal takes must not tell how many versions there are.
+            rows = session.scalars(
+                select(models.Version)
+                .where(models.Version.document_id == document_id)
+                .order_by(models.Version.number)
+            )
+            versions = [version_view(version.__dict__, version.file_name) for version in rows]
+            names = programme_names(session, {row.programme_id})
+            organisations = self._organisation_names(session, {row.originator_id})
+            view = DocumentView(
+                id=row.id,
+                title=row.title,
+                label=self._rows.label_view(document.label),
+                programme=names[0],
+                originator=organisations[row.originator_id],
+                version=row.current_version,
+                size=row.size,
+                created=row.created,
+                changed=row.changed,
+                due=row.due,
+                state=row.state,
+                scan=row.scan,
+                own=row.originator_id == actor.organisation_id,
+                current=next(
+                    (version for version in versions if version.number == row.current_version), None
+                ),
+            )
+
+            def may(action: Action) -> bool:
+                return rules.decide(self._access.request(actor, subject, action, document)).permitted
+
+            page = DocumentPage(
+                view,
+                versions,
+                may(Action.DOCUMENT_READ),
+                may(Action.DOCUMENT_PREVIEW),
+                may(Action.DOCUMENT_VERSION),
+                rules.explain(request, decision, reader="person"),
+            )
+        self._log.append(
+            self._access.event(
+                actor,
+                Action.DOCUMENT_SHOW,
+                decision="permit",
+                document=row.id,
+                programme=row.programme_id,
+                label=marking,
+            )
+        )
+        return page
+
+    def class_words(self, classification: str) -> str:
+        """Return the marking of a classification alone, such as NATO RESTRICTED."""
+        return self._rows.class_words(classification)
+
+    def number_of(self, marking: str) -> int:
+        """Return the number (lacv) of the classification in a marking; 0 when the policy does not know it."""
+        number = self._numbers.get(marking)
+        if number is None:
+            try:
+                known = self._access.policy.classification(self._labels.read(marking).classification)
+            except Invalid:
+                known = None
+            number = self._numbers[marking] = known.lacv if known else 0
+        return number
+
+    def _organisation_names(self, session: Session, ids: Collection[str]) -> Mapping[str, str]:
+        if not ids:
+            return {}
+        rows = session.scalars(select(models.Organisation).where(models.Organisation.id.in_(ids)))
+        return {row.id: row.name for row in rows}
+
+    def _record_shown(self, actor: Actor, action: Action, wanted: DocumentFilter, ids: Sequence[str]) -> None:
+        filters = [name for name in ("programme", "label", "text", "since", "own") if getattr(wanted, name)]
+        self._log.append(
+            self._access.event(
+                actor,
+                action,
+                decision="permit",
+                programme=wanted.programme,
+                details={
+                    "shown": len(ids),
+                    "shown_digest": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+                    "sort": wanted.sort.replace("-", "desc:"),
+                    "filters": filters,
+                },
+                private={"query": wanted.text} if wanted.text else None,
+            )
+        )
+
+
+def _in_reach(reach: Reach, programmes: Collection[str], labels: Collection[int]) -> ColumnElement[bool]:
+    return and_(
+        TABLE.c.programme_id.in_(programmes),
+        TABLE.c.label_id.in_(labels),
+        or_(
+            TABLE.c.originator_id == reach.organisation_id,
+            TABLE.c.addressee_id == reach.organisation_id,
+        ),
+        TABLE.c.state == rq.DocumentState.RECEIVED.value,
+    )
+
+
+def _since(reach: Reach, since: datetime) -> ColumnElement[bool]:
+    return and_(TABLE.c.created >= since, TABLE.c.originator_id != reach.organisation_id)

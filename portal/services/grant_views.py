@@ -1,0 +1,170 @@
+"""What a person was granted, as officers see it: every grant ever made, and how it stands now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from policies.requests import Role
+from portal import models
+from portal.clock import Clock
+from portal.services.actor import Actor
+from portal.services.directory import Directory, Named, PersonView
+
+
+class GrantState(StrEnum):
+    """How a grant stands now."""
+
+    FUTURE = "future"
+    IN_FORCE = "in-force"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class GrantView:
+    """What every grant has: its period, its state, the officer who gave it (None: the installation), its log entry."""
+
+    id: str
+    state: GrantState
+    valid_from: datetime
+    valid_until: datetime | None
+    granted_by: Named | None
+    log_entry: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoleView(GrantView):
+    """A role."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class ClearanceView(GrantView):
+    """A clearance: its policy (OID), the levels that it lists, category values by tag set, and who issued it."""
+
+    policy_id: str
+    classifications: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+    authority: str
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipView(GrantView):
+    """A membership of a programme."""
+
+    programme: Named
+
+
+@dataclass(frozen=True, slots=True)
+class BriefingView(GrantView):
+    """A briefing: its policy (OID), the levels and the category values that it covers."""
+
+    policy_id: str
+    classifications: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonGrants:
+    """A person and every grant ever made to them, each kind with the newest first."""
+
+    person: PersonView
+    roles: tuple[RoleView, ...]
+    clearances: tuple[ClearanceView, ...]
+    memberships: tuple[MembershipView, ...]
+    briefings: tuple[BriefingView, ...]
+
+    @property
+    def all(self) -> tuple[GrantView, ...]:
+        """The grants of all kinds."""
+        return (*self.roles, *self.clearances, *self.memberships, *self.briefings)
+
+
+def grant_state(now: datetime, valid_from: datetime, valid_until: datetime | None) -> GrantState:
+    """Return how a grant of this period stands at `now`; one that was ended before it began is ended."""
+    if valid_until is not None and valid_until <= max(now, valid_from):
+        return GrantState.ENDED
+    return GrantState.FUTURE if now < valid_from else GrantState.IN_FORCE
+
+
+_Row = TypeVar("_Row", models.RoleGrant, models.ClearanceGrant, models.Membership, models.Briefing)
+
+
+class GrantViews:
+    """Reads a person's grants inside a session of the caller's, who has asked whether they may be seen."""
+
+    def __init__(self, directory: Directory, clock: Clock) -> None:
+        self._directory = directory
+        self._clock = clock
+
+    def of(self, session: Session, actor: Actor, person_id: str) -> PersonGrants | None:
+        """Return everything that a person was ever granted, or None when there is no such person.
+
+        Raises TamperedRow for a grant that fails its seal.
+        """
+        roles = _rows(session, models.RoleGrant, person_id)
+        clearances = _rows(session, models.ClearanceGrant, person_id)
+        memberships = _rows(session, models.Membership, person_id)
+        briefings = _rows(session, models.Briefing, person_id)
+        rows: list[models.RoleGrant | models.ClearanceGrant | models.Membership | models.Briefing]
+        rows = [*roles, *clearances, *memberships, *briefings]
+        now = self._clock()
+        held = {
+            Role(row.role)
+            for row in roles
+            if grant_state(now, row.valid_from, row.valid_until) is GrantState.IN_FORCE
+        }
+        givers = {row.granted_by for row in rows if row.granted_by is not None}
+        person, officers = self._directory.person_and_names(session, actor, person_id, givers, held)
+        if person is None:
+            return None
+        programmes = self._directory.programme_names(
+            session, actor, {row.programme_id for row in memberships}
+        )
+
+        def common(
+            row: models.RoleGrant | models.ClearanceGrant | models.Membership | models.Briefing,
+        ) -> tuple[str, GrantState, datetime, datetime | None, Named | None, int]:
+            giver = row.granted_by
+            return (
+                row.id,
+                grant_state(now, row.valid_from, row.valid_until),
+                row.valid_from,
+                row.valid_until,
+                None if giver is None else officers.get(giver, Named(giver, "")),
+                row.log_entry,
+            )
+
+        return PersonGrants(
+            person=person,
+            roles=tuple(RoleView(*common(row), Role(row.role)) for row in roles),
+            clearances=tuple(
+                ClearanceView(*common(row), row.policy_id, *_covered(row), row.authority)
+                for row in clearances
+            ),
+            memberships=tuple(
+                MembershipView(*common(row), programmes.get(row.programme_id, Named(row.programme_id, "")))
+                for row in memberships
+            ),
+            briefings=tuple(BriefingView(*common(row), row.policy_id, *_covered(row)) for row in briefings),
+        )
+
+
+def _rows(session: Session, kind: type[_Row], person_id: str) -> Sequence[_Row]:
+    query = select(kind).where(kind.person_id == person_id)
+    return session.scalars(query.order_by(kind.valid_from.desc(), kind.id)).all()
+
+
+def _covered(
+    row: models.ClearanceGrant | models.Briefing,
+) -> tuple[tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+    categories = {tag: tuple(values) for tag, values in json.loads(row.categories).items()}
+    return tuple(json.loads(row.classifications)), categories

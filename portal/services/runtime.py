@@ -1,0 +1,205 @@
+"""The running portal: every service, put together once from the settings and handed to web, API, commands and jobs."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import Engine
+
+from crypto.errors import KeyUnavailable
+from crypto.keyring import KeyRing
+from crypto.keys import FileRootKey
+from crypto.sealed import RowSealer, ValueSealer
+from crypto.translog.note import NoteSigner, Signature, Verifier, key_id
+from portal.audit import AuditLog, open_log_engine
+from portal.clock import Clock, system_clock
+from portal.errors import Unavailable
+from portal.identity.links import Links
+from portal.identity.passwords import PasswordHasher
+from portal.identity.sessions import SessionLimits, Sessions
+from portal.identity.sign_in import SignIn
+from portal.identity.tokens import Tokens
+from portal.models import Seals
+from portal.models.database import Database, make_engine
+from portal.models.keystore import DatabaseKeyStore
+from portal.services.access import Access
+from portal.services.account import Account
+from portal.services.alarm import Alarm
+from portal.services.archive import Archive
+from portal.services.auditing import Auditing
+from portal.services.deposit import Deposit
+from portal.services.documents import Documents
+from portal.services.explain import Explain
+from portal.services.filing import Filing
+from portal.services.grants import Grants
+from portal.services.housekeeping import Housekeeping
+from portal.services.labels import LabelReader
+from portal.services.pages import Cursors
+from portal.services.people import People
+from portal.services.picker import Picker
+from portal.services.readership import Readership
+from portal.services.release import Release
+from portal.services.security_policy import ActivePolicy
+from portal.services.status import Status
+from portal.services.titles import Titles
+from portal.services.uploads import UploadRegister
+from portal.settings import Settings
+from portal.storage.files import FileBlobStore
+
+ROOT_KEY_FILE = "root.key"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Everything that doors call, and what ends with the process."""
+
+    settings: Settings
+    clock: Clock
+    node: str
+    cookie_key: bytes
+    database: Database
+    log: AuditLog
+    log_engine: Engine
+    alarm: Alarm
+    access: Access
+    account: Account
+    archive: Archive
+    auditing: Auditing
+    deposit: Deposit
+    documents: Documents
+    explain: Explain
+    grants: Grants
+    housekeeping: Housekeeping
+    links: Links
+    people: People
+    picker: Picker
+    readership: Readership
+    release: Release
+    status: Status
+
+    def close(self) -> None:
+        """Commit what is queued in the log and close both databases."""
+        self.log.close()
+        self.log_engine.dispose()
+        self.database.close()
+
+
+class LogSigner:
+    """Signs checkpoints with the ring's current log-signing key, opened on use."""
+
+    def __init__(self, ring: KeyRing, origin: str) -> None:
+        self._ring = ring
+        self.name = origin
+
+    @property
+    def vkey(self) -> str:
+        """The verifier key line."""
+        return Verifier(self.name, self._ring.signer("log-signing").public_key).vkey
+
+    def sign(self, text: bytes) -> Signature:
+        """Sign the note's text."""
+        key = self._ring.signer("log-signing")
+        return Signature(self.name, key_id(self.name, key.public_key), key.sign(text))
+
+
+def open_portal(settings: Settings, clock: Clock = system_clock) -> Runtime:
+    """Open an initialised installation; raises Unavailable (with the mend) when keys, database or log are not there."""
+    if not (settings.database_url or (settings.data / "portal.db").exists()):
+        raise Unavailable(
+            f"There is no installation in {settings.data}.", mend="Run `strongroom init` first."
+        )
+    try:
+        root = FileRootKey(settings.key_folder / ROOT_KEY_FILE)
+    except KeyUnavailable as fault:
+        raise Unavailable(
+            f"The root key cannot be used: {fault}", mend="Put the key file back, mode 0600."
+        ) from fault
+    engine = make_engine(settings.portal_database)
+    ring = KeyRing(root, DatabaseKeyStore(engine), now=clock)
+    values = ValueSealer(ring)
+    database = Database(engine, Seals(RowSealer(ring), values))
+    node = settings.node or socket.gethostname()[:60] or "node"
+    log_engine = open_log_engine(settings.log_file)
+    signer: NoteSigner = LogSigner(ring, settings.name)
+    log = AuditLog(
+        log_engine,
+        clock=clock,
+        node=node,
+        sealer=values,
+        signer=signer,
+        origin=settings.name,
+        anchor=settings.anchor_file,
+    )
+    # Opened now: a key that is made on first use inside a transaction would wait for that transaction.
+    for kind in ("column", "row", "pack", "salt", "cursor", "session", "index"):
+        ring.sealing(kind)
+    return _assemble(settings, clock, node, ring, values, database, log, log_engine)
+
+
+def _assemble(
+    settings: Settings,
+    clock: Clock,
+    node: str,
+    ring: KeyRing,
+    values: ValueSealer,
+    database: Database,
+    log: AuditLog,
+    log_engine: Engine,
+) -> Runtime:
+    blobs = FileBlobStore(settings.blob_folder)
+    alarm = Alarm(log)
+    policy = ActivePolicy(database, lambda fault: alarm.report(fault, None))
+    access = Access(log, policy, settings, clock)
+    labels = LabelReader(policy)
+    titles = Titles(ring)
+    cursors = Cursors(values)
+    uploads = UploadRegister(database, log, access, blobs, clock, node)
+    filing = Filing(database, log, access, titles)
+    release = Release(database, log, access, ring, blobs, alarm)
+    hasher = PasswordHasher(
+        memory=settings.argon2_memory,
+        rounds=settings.argon2_rounds,
+        at_once=settings.argon2_at_once,
+    )
+    limits = SessionLimits(
+        idle=timedelta(minutes=settings.session_idle_minutes),
+        absolute=timedelta(hours=settings.session_hours),
+    )
+    sessions = Sessions(database, log, clock, limits)
+    links = Links(database, log, clock, hasher)
+    tokens = Tokens(database, log, clock)
+    sign_in = SignIn(database, log, clock, hasher, sessions)
+    return Runtime(
+        settings=settings,
+        clock=clock,
+        node=node,
+        cookie_key=_cookie_key(ring),
+        database=database,
+        log=log,
+        log_engine=log_engine,
+        alarm=alarm,
+        access=access,
+        account=Account(database, log, clock, settings, sign_in, sessions, tokens, links),
+        archive=Archive(release),
+        auditing=Auditing(log, database, access, cursors, clock),
+        deposit=Deposit(database, log, access, ring, blobs, labels, filing, uploads, settings, clock),
+        documents=Documents(database, log, access, labels, titles, cursors, alarm),
+        explain=Explain(database, log, access, alarm),
+        grants=Grants(database, log, access, clock, cursors, alarm),
+        housekeeping=Housekeeping(database, log, uploads, blobs, clock),
+        links=links,
+        people=People(database, log, access, clock, links, cursors, alarm, link_hours=settings.link_hours),
+        picker=Picker(database, access, settings),
+        readership=Readership(database, log, access),
+        release=release,
+        status=Status(database, log, access, settings),
+    )
+
+
+def _cookie_key(ring: KeyRing) -> bytes:
+    key = ring.sealing("session")
+    return HKDF(hashes.SHA256(), 32, salt=None, info=b"strongroom cookie").derive(key.material)

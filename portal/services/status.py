@@ -1,0 +1,61 @@
+"""The state of the installation's services, for administrators: numbers, never content."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from policies.requests import Action
+from portal import models
+from portal.audit import AuditLog
+from portal.models.database import Database
+from portal.services.access import Access
+from portal.services.actor import Actor
+from portal.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SystemStatus:
+    """Sizes in bytes; `log_size` in records; `checkpoint` is the size of the last signed checkpoint."""
+
+    disk_total: int
+    disk_free: int
+    documents: int
+    keys: int
+    log_size: int
+    checkpoint: int | None
+    policy_name: str
+    policy_digest: str
+
+
+class Status:
+    """Tells administrators how the portal's services are."""
+
+    def __init__(self, database: Database, log: AuditLog, access: Access, settings: Settings) -> None:
+        self._database = database
+        self._log = log
+        self._access = access
+        self._settings = settings
+
+    def show(self, actor: Actor) -> SystemStatus:
+        """Return the state of storage, keys, log and policy; recorded."""
+        with self._database.read() as session:
+            self._access.require(session, actor, Action.SYSTEM_STATUS)
+            documents = session.scalar(select(func.sum(models.Counter.number))) or 0
+            keys = session.scalar(select(func.count()).select_from(models.Key)) or 0
+        self._log.append(self._access.event(actor, Action.SYSTEM_STATUS, decision="permit"))
+        disk = shutil.disk_usage(self._settings.blob_folder)
+        checkpoint = self._log.latest_checkpoint()
+        policy = self._access.policy
+        return SystemStatus(
+            disk_total=disk.total,
+            disk_free=disk.free,
+            documents=int(documents),
+            keys=int(keys),
+            log_size=self._log.size(),
+            checkpoint=checkpoint.size if checkpoint else None,
+            policy_name=policy.name,
+            policy_digest=policy.digest,
+        )

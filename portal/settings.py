@@ -1,0 +1,224 @@
+"""Typed settings, read from environment variables (`STRONGROOM_…`) and an optional file, checked at start."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+FILE_NAME = "settings.toml"
+_PREFIX = "STRONGROOM_"
+
+
+class SettingsError(Exception):
+    """A setting is wrong: its name, where its value came from, and the mend."""
+
+
+def _mapping(**values: int) -> Mapping[str, int]:
+    return MappingProxyType(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that an installation can set. Sizes are in bytes, periods in the unit of the name."""
+
+    data: Path = field(metadata={"doc": "Folder of the installation: databases and blobs."})
+    keys: Path | None = field(
+        default=None,
+        metadata={"doc": "Folder of the root key; outside `data` in production. Default: DATA/keys."},
+    )
+    anchor: Path | None = field(
+        default=None,
+        metadata={
+            "doc": "File that keeps the highest signed checkpoint, outside `data` in production. Default: DATA/anchor."
+        },
+    )
+    database_url: str = field(default="", metadata={"doc": "Business database. Default: SQLite in DATA."})
+    log: Path | None = field(default=None, metadata={"doc": "File of the access log. Default: DATA/log.db."})
+    blobs: Path | None = field(
+        default=None, metadata={"doc": "Folder of the encrypted documents. Default: DATA/blobs."}
+    )
+    public_url: str = field(default="http://localhost:8000", metadata={"doc": "Address that people use."})
+    name: str = field(
+        default="strongroom.localhost", metadata={"doc": "Name of this installation: the log's origin."}
+    )
+    node: str = field(default="", metadata={"doc": "Name of this node in the log. Default: the host's name."})
+    demonstration: bool = field(
+        default=False, metadata={"doc": "Marks every page and relaxes where keys may lie."}
+    )
+    size_limit: int = field(default=20 * 1024**3, metadata={"doc": "Largest document taken, in bytes."})
+    ceiling: str = field(
+        default="SECRET", metadata={"doc": "Highest classification that this system is accredited to hold."}
+    )
+    clearance_from: str = field(
+        default="CONFIDENTIAL", metadata={"doc": "Lowest classification that a briefing alone does not open."}
+    )
+    assurance: Mapping[str, int] = field(
+        default_factory=lambda: _mapping(UNCLASSIFIED=1, RESTRICTED=1, CONFIDENTIAL=2, SECRET=2),
+        metadata={
+            "doc": "Least assurance of the sign-in by classification: 1 password, 2 second factor, 3 phishing-proof; "
+            "one that is not named needs 3."
+        },
+    )
+    token_ceiling: int = field(default=2, metadata={"doc": "Highest assurance that an API token can have."})
+    session_idle_minutes: int = field(
+        default=30, metadata={"doc": "A session ends after this long without a request."}
+    )
+    session_hours: int = field(default=10, metadata={"doc": "A session ends after this long in any case."})
+    link_hours: int = field(default=72, metadata={"doc": "How long a one-time link can be used."})
+    token_requests_per_minute: int = field(
+        default=1200, metadata={"doc": "Requests a minute for one API token."}
+    )
+    sign_ins_per_minute: int = field(
+        default=20, metadata={"doc": "Sign-in attempts a minute from one address, and for one account."}
+    )
+    requests_per_minute: int = field(
+        default=1200, metadata={"doc": "Requests a minute from one address that is not signed in."}
+    )
+    argon2_memory: int = field(default=64 * 1024, metadata={"doc": "Memory of one password check, in KiB."})
+    argon2_rounds: int = field(default=3, metadata={"doc": "Rounds of one password check."})
+    argon2_at_once: int = field(default=2, metadata={"doc": "Password checks that run at the same time."})
+    transfers: int = field(
+        default=64, metadata={"doc": "Uploads and downloads that one node has under way at once."}
+    )
+    transfers_each: int = field(default=32, metadata={"doc": "Of these, how many one person may have."})
+    threads: int = field(default=96, metadata={"doc": "Requests that one node answers at the same time."})
+
+    @property
+    def key_folder(self) -> Path:
+        """Folder of the root key."""
+        return self.keys or self.data / "keys"
+
+    @property
+    def anchor_file(self) -> Path:
+        """File of the log's anchor."""
+        return self.anchor or self.data / "anchor" / "checkpoint"
+
+    @property
+    def blob_folder(self) -> Path:
+        """Folder of the encrypted documents."""
+        return self.blobs or self.data / "blobs"
+
+    @property
+    def portal_database(self) -> str:
+        """URL of the business database."""
+        return self.database_url or f"sqlite:///{self.data / 'portal.db'}"
+
+    @property
+    def log_file(self) -> Path:
+        """File of the access log."""
+        return self.log or self.data / "log.db"
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the portal by https."""
+        return self.public_url.startswith("https://")
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("write true or false")
+
+
+def _levels(text: str) -> Mapping[str, int]:
+    pairs = (item.split("=", 1) for item in text.split(",") if item.strip())
+    return MappingProxyType({name.strip(): int(value) for name, value in pairs})
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
+    {
+        "Path": Path,
+        "Path | None": Path,
+        "str": str,
+        "int": int,
+        "bool": _boolean,
+        "Mapping[str, int]": _levels,
+    }
+)
+
+
+def load_settings(environment: Mapping[str, str], data: Path | None = None) -> Settings:
+    """Read settings: the environment first, then `settings.toml` in the data folder (or STRONGROOM_SETTINGS).
+
+    `data` (the command line's `--data`) comes before STRONGROOM_DATA. Raises SettingsError, which names the setting,
+    the origin of its value and the mend.
+    """
+    folder = data or (Path(environment["STRONGROOM_DATA"]) if environment.get("STRONGROOM_DATA") else None)
+    if folder is None:
+        raise SettingsError(
+            "STRONGROOM_DATA is not set. Name the installation's folder there, or with --data."
+        )
+    path = Path(environment.get("STRONGROOM_SETTINGS") or folder / FILE_NAME)
+    found = _read_file(path)
+    values: dict[str, Any] = {"data": folder.absolute()}
+    known = {item.name: item for item in fields(Settings) if item.name != "data"}
+    for name in found:
+        if name not in known:
+            raise SettingsError(f"{path}: there is no setting {name!r}. Remove it, or correct its name.")
+    for name, item in known.items():
+        variable = _PREFIX + name.upper()
+        if variable in environment:
+            values[name] = _read(item.type, environment[variable], variable)
+        elif name in found:
+            values[name] = _convert(item.type, found[name], f"{name} in {path}")
+    settings = Settings(**values)
+    _check(settings)
+    return settings
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise SettingsError(f"{path}: {fault}. Correct the file.") from None
+
+
+def _read(kind: Any, text: str, origin: str) -> Any:
+    try:
+        return _READERS[str(kind)](text)
+    except ValueError as fault:
+        raise SettingsError(f"{origin}: {text!r} cannot be read ({fault}). Correct it.") from None
+
+
+def _convert(kind: Any, value: Any, origin: str) -> Any:
+    if isinstance(value, str):
+        return _read(kind, value, origin)
+    if isinstance(value, dict) and str(kind).startswith("Mapping"):
+        return MappingProxyType({str(name): int(level) for name, level in value.items()})
+    if isinstance(value, bool) == (str(kind) == "bool") and str(kind) in ("int", "bool"):
+        return value
+    raise SettingsError(f"{origin}: {value!r} is not of the right kind ({kind}). Correct it.")
+
+
+def _check(settings: Settings) -> None:
+    if urlsplit(settings.public_url).scheme not in ("http", "https"):
+        raise SettingsError(f"public_url: {settings.public_url!r} is no http or https address. Correct it.")
+    for name in (
+        "size_limit",
+        "session_idle_minutes",
+        "session_hours",
+        "link_hours",
+        "token_requests_per_minute",
+        "sign_ins_per_minute",
+        "requests_per_minute",
+        "argon2_memory",
+        "argon2_rounds",
+        "argon2_at_once",
+        "threads",
+        "transfers",
+        "transfers_each",
+    ):
+        if getattr(settings, name) < 1:
+            raise SettingsError(f"{name}: {getattr(settings, name)} is too small. Set it to 1 or more.")
+    for level, least in {**settings.assurance, "token_ceiling": settings.token_ceiling}.items():
+        if least not in (1, 2, 3):
+            raise SettingsError(f"assurance of {level}: {least} is not 1, 2 or 3. Correct it.")

@@ -1,0 +1,35 @@
+"""All pages together: blueprints, assets, the policy's colours, what every template may use."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from portal.http.routing import open_to_anyone
+from portal.services.runtime import Runtime
+from portal.web import (
+    account,
+    administration,
+    assets,
+    audit,
+    documents,
+    frame,
+    officer,
+    policy_css,
+    sign_in,
+    upload,
+)
+
+_BLUEPRINTS = (sign_in, account, documents, upload, audit, officer, administration)
+
+
+def install(app: Flask, runtime: Runtime) -> None:
+    """Register pages, assets, the policy's colours, and what every template may use."""
+    https = runtime.settings.secure
+    assets.install(app, assets.Assets.load(), https=https)
+    classifications = [(item.lacv, item.color) for item in runtime.access.policy.classifications]
+    policy_css.install(app, classifications, https=https)
+    for endpoint in ("static", "policy_css"):
+        open_to_anyone(app.view_functions[endpoint])
+    frame.install(app, runtime)
+    for module in _BLUEPRINTS:
+        app.register_blueprint(module.make_blueprint())

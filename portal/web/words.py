@@ -1,0 +1,107 @@
+"""Words of pages: sizes, times, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from portal.services.document_views import LabelView
+
+_STEPS = ("kB", "MB", "GB", "TB")
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A label chip: the classification's words, the rest of the marking, the classification's number."""
+
+    name: str
+    rest: str
+    lacv: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as pages show it, in UTC."""
+
+    iso: str
+    day: str
+    time: str
+
+
+def chip(label: LabelView) -> Chip:
+    """Return the chip of a label."""
+    return Chip(label.class_words, label.marking.removeprefix(label.class_words).strip(" -"), label.lacv)
+
+
+def size_words(size: int) -> str:
+    """Return a size in bytes as people read it (decimal units)."""
+    if size < 1000:
+        return f"{size} bytes" if size != 1 else "1 byte"
+    value = float(size)
+    for unit in _STEPS:
+        value /= 1000
+        if value < 999.5 or unit == _STEPS[-1]:
+            return f"{value:.3g} {unit}"
+    raise AssertionError("the last unit is always enough")
+
+
+def moment(time: datetime) -> Moment:
+    """Return a time's words."""
+    utc = time.astimezone(UTC)
+    return Moment(utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y}", f"{utc:%H:%M} UTC")
+
+
+def moment_words(time: datetime) -> str:
+    """Return a time as one phrase."""
+    found = moment(time)
+    return f"{found.day}, {found.time}"
+
+
+NOTICE_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "encrypted": "Encrypted: nobody could look inside, and you need its password to open it.",
+        "macros": "Contains macros: open it only if you trust the sender.",
+        "embedded": "Contains other files.",
+        "signed": "Carries a digital signature.",
+        "extension-differs": "Its name says another kind of file than its content.",
+        "expands": "Unpacks to far more than its size.",
+        "damaged": "Its content is damaged or incomplete.",
+        "partly-examined": "Only part of it could be examined.",
+    }
+)
+"""What a notice of the content says to people."""
+
+_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "application/pdf": "PDF",
+        "application/zip": "ZIP archive",
+        "text/plain": "Text",
+        "text/csv": "Table (CSV)",
+        "image/png": "Picture (PNG)",
+        "image/jpeg": "Picture (JPEG)",
+        "image/tiff": "Picture (TIFF)",
+        "application/msword": "Word document",
+        "application/x-7z-compressed": "7-Zip archive",
+    }
+)
+
+
+def media_words(media_type: str) -> str:
+    """Return a media type as people call it."""
+    known = _TYPES.get(media_type)
+    if known:
+        return known
+    for part, words in (
+        ("wordprocessingml", "Word document"),
+        ("word.document", "Word document"),
+        ("spreadsheetml", "Excel workbook"),
+        ("excel.sheet", "Excel workbook"),
+        ("presentationml", "PowerPoint presentation"),
+        ("opendocument.text", "OpenDocument text"),
+        ("visio", "Visio drawing"),
+    ):
+        if part in media_type:
+            return words
+    return media_type

@@ -1,0 +1,97 @@
+"""Journeys: a real browser against the running demonstration; no page may report an error or a breach of its policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from portal.identity import totp
+from tests.services import require_program
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all journeys."""
+    path = require_program("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Visits:
+    """Signed-in browser contexts by role; each person signs in once, since a code is accepted once."""
+
+    def __init__(self, browser: Browser, demo: Any) -> None:
+        self._browser = browser
+        self.demo = demo
+        self._states: dict[str, Any] = {}
+
+    @contextmanager
+    def page(self, role: str | None, **options: Any) -> Iterator[Page]:
+        """Open a page, signed in as `role`; at the end no page may have reported an error."""
+        state = self._state(role) if role else None
+        context = self._browser.new_context(storage_state=state, **options)
+        errors: list[str] = []
+        page = watched(context, errors)
+        try:
+            yield page
+        finally:
+            context.close()
+        assert errors == []
+
+    def _state(self, role: str) -> Any:
+        if role not in self._states:
+            context = self._browser.new_context()
+            errors: list[str] = []
+            page = watched(context, errors)
+            sign_in(page, self.demo, role)
+            self._states[role] = context.storage_state()
+            context.close()
+            assert errors == []
+        return self._states[role]
+
+
+def watched(context: BrowserContext, errors: list[str]) -> Page:
+    """Return a new page whose errors and CSP reports are gathered."""
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type == "error" or "Content Security Policy" in message.text:
+            errors.append(message.text)
+
+    page = context.new_page()
+    page.on("console", hear)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    return page
+
+
+def sign_in(page: Page, demo: Any, role: str) -> None:
+    """Sign in with password and code."""
+    person = demo.people[role]
+    page.goto(f"{demo.url}/sign-in")
+    page.fill("#email", person["email"])
+    page.fill("#password", person["password"])
+    page.fill("#code", totp.code_at(person["totp_secret"], datetime.now(UTC)))
+    page.click("main button[type=submit]")
+    page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+@pytest.fixture(scope="session")
+def visits(browser: Browser, demo: Any) -> Visits:
+    """Signed-in visits to the demonstration."""
+    return Visits(browser, demo)

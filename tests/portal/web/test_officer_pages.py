@@ -1,0 +1,384 @@
+"""The security officer's pages over HTTP, on a whole installation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+
+from tests.portal import factories
+from tests.portal.web.visitors import Visitor, doors_of, links_of, sign_in, text_of
+from tests.portal.worlds import ABSENT, BEGINNING, World, build_world
+
+KINDS = ("roles", "clearances", "memberships", "briefings")
+NATO_CONTEXT = {"tag:Context": "NATO"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    built = build_world(tmp_path_factory.mktemp("officer") / "data")
+    yield built
+    built.runtime.close()
+
+
+@pytest.fixture(scope="module")
+def officer(world: World) -> Visitor:
+    return sign_in(world, "officer")
+
+
+@pytest.fixture
+def newcomer(world: World) -> str:
+    """Somebody without any grant; the address is different each time."""
+    database = world.runtime.database
+    number = world.runtime.log.size()
+    return factories.add_person(
+        database, world.company, name="Zoé <b>Noël</b>", email=f"zoe{number}@sarrazin.example", nation="FRA"
+    )
+
+
+def day(world: World, days: int) -> str:
+    return (world.runtime.clock() + timedelta(days=days)).date().isoformat()
+
+
+def fields(world: World, kind: str) -> dict[str, object]:
+    """Return a form of each kind, filled in."""
+    return {
+        "roles": {"role": "official"},
+        "clearances": {"level": "CONFIDENTIAL", **NATO_CONTEXT, "authority": "NSA of France"},
+        "memberships": {"programme": world.programme},
+        "briefings": {"level": "RESTRICTED", "tag:Additional Sensitivity": "ATOMAL"},
+    }[kind]
+
+
+SHOWN = {
+    "roles": "Official",
+    "clearances": "NATO CONFIDENTIAL Context: NATO · issued by NSA of France",
+    "memberships": "Harbour Shield",
+    "briefings": "NATO RESTRICTED Additional Sensitivity: ATOMAL",
+}
+
+
+# Finding people
+
+
+def test_home_leads_officers_to_the_list_of_people(world: World, officer: Visitor) -> None:
+    assert officer.get("/").location == "/officer/people"
+    page = officer.get("/officer/people")
+    assert page.status_code == 200
+    assert "official@org.example" in page.text
+    assert "Security officer" in text_of(page)
+
+
+def test_a_person_is_found_by_e_mail_and_no_address_of_a_page_tells_it(
+    world: World, officer: Visitor
+) -> None:
+    answer = officer.post("/officer/people/find", email="Official@ORG.example")
+    assert "example" not in answer.location
+    page = officer.get(answer.location)
+    assert f"/officer/people/{world.people['official']}" in page.text
+    assert f"/officer/people/{world.people['partner']}" not in page.text
+    assert links_of(page, "Clear") == ["/officer/people"]
+
+
+def test_an_address_without_account_and_words_that_are_none_are_told_apart(officer: Visitor) -> None:
+    assert "Nobody matches" in text_of(
+        officer.post_and_follow("/officer/people/find", email="nobody@org.example")
+    )
+    answer = officer.post("/officer/people/find", email="no address")
+    assert answer.status_code == 400
+    assert "This is not an e-mail address." in text_of(answer)
+    assert 'value="no address"' in answer.text
+    assert officer.post("/officer/people/find", email=" ").location == "/officer/people"
+
+
+def test_the_list_goes_on_by_key(world: World, officer: Visitor) -> None:
+    seen: list[str] = []
+    url = "/officer/people?limit=3"
+    while url:
+        page = officer.get(url)
+        found = re.findall(r'class="doc-title" href="/officer/people/([0-9a-f-]+)"', page.text)
+        assert 0 < len(found) <= 3
+        seen += found
+        older = links_of(page, "Older")
+        url = f"{older[0]}&limit=3" if older else ""
+        if older:
+            assert links_of(officer.get(url), "Back to newest") == ["/officer/people"]
+    assert len(seen) == len(set(seen))
+    assert set(world.people.values()) <= set(seen)
+
+
+def test_a_page_reference_of_somebody_else_does_not_hold(world: World, officer: Visitor) -> None:
+    page = sign_in(world, "officer-second").get("/officer/people?limit=3")
+    assert officer.get(links_of(page, "Older")[0]).status_code == 400
+
+
+# Granting and ending
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_grant_is_given_from_its_form_and_ended(
+    kind: str, world: World, officer: Visitor, newcomer: str
+) -> None:
+    page = officer.get(f"/officer/people/{newcomer}")
+    form_url = next(url for url in links_of(page, "") if f"/{kind}/new" in url)
+    form = officer.get(form_url)
+    assert form.status_code == 200
+    assert "<bdi>Zoé &lt;b&gt;Noël&lt;/b&gt;</bdi>" in form.text
+    until = day(world, 100)
+    page = officer.post_and_follow(form_url, **fields(world, kind), until=until)
+    assert SHOWN[kind] in text_of(page)
+    assert "In force" in text_of(page)
+    [end_url] = links_of(page, "End")
+    assert "?" in text_of(officer.get(end_url))
+    ended = officer.post_and_follow(end_url)
+    assert "It has ended." in text_of(ended)
+    assert SHOWN[kind] in text_of(ended)
+    assert links_of(ended, "End") == []
+    again = officer.post(end_url)
+    assert again.status_code == 409
+    assert "This has ended already." in text_of(again)
+    given = [
+        record for record in world.records(target=newcomer, actor=officer.person) if record.get("details")
+    ]
+    assert any(record["details"].get("withdrawn") for record in given)
+
+
+def test_states_say_what_holds_now_later_and_no_more(world: World, officer: Visitor, newcomer: str) -> None:
+    now = world.runtime.clock()
+    database = world.runtime.database
+    factories.add_role(database, newcomer, "partner", start=BEGINNING, end=now - timedelta(days=1))
+    factories.add_role(database, newcomer, "official", start=BEGINNING, end=now + timedelta(days=3))
+    officer.post_and_follow(
+        f"/officer/people/{newcomer}/roles/new", role="partner", **{"from": day(world, 5)}
+    )
+    said = text_of(officer.get(f"/officer/people/{newcomer}"))
+    assert "Partner Ended" in said
+    assert "Partner Not yet in force" in said
+    assert "Official Ends soon" in said
+    assert "Officer One entry" in said
+
+
+def test_an_end_may_be_set_for_later_and_today_means_now(
+    world: World, officer: Visitor, newcomer: str
+) -> None:
+    page = officer.post_and_follow(f"/officer/people/{newcomer}/roles/new", role="partner")
+    [end_url] = links_of(page, "End")
+    assert "It ends on that day." in text_of(officer.post_and_follow(end_url, at=day(world, 2)))
+    assert officer.post(end_url, at=day(world, 3)).status_code == 409
+    assert officer.post(end_url, at=day(world, -1)).status_code == 400
+    assert "It has ended." in text_of(officer.post_and_follow(end_url, at=day(world, 0)))
+
+
+def test_the_form_of_a_clearance_offers_the_levels_and_values_of_the_policy(
+    world: World, officer: Visitor, newcomer: str
+) -> None:
+    page = officer.get(f"/officer/people/{newcomer}/clearances/new")
+    levels = re.findall(r'type="radio" name="level" value="([^"]+)"', page.text)
+    assert levels == [item.name for item in world.runtime.access.policy.classifications]
+    for field, value in (("Context", "NATO"), ("Context", "Releasable"), ("Releasable To", "JPN")):
+        assert f'name="tag:{field}" value="{value}"' in page.text
+    assert "Japan" in text_of(page)
+    assert "Administrative" not in page.text
+
+
+def test_the_form_of_a_briefing_offers_only_levels_that_a_briefing_opens(
+    officer: Visitor, newcomer: str
+) -> None:
+    page = officer.get(f"/officer/people/{newcomer}/briefings/new")
+    levels = re.findall(r'type="checkbox" name="level" value="([^"]+)"', page.text)
+    assert levels == ["UNCLASSIFIED", "RESTRICTED"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "sentence"),
+    [
+        ("roles", {"role": "king"}, "There is no such role."),
+        ("roles", {"until": "soon"}, "This is not a day of the calendar."),
+        ("roles", {"until": "2020-01-01"}, "The grant would be over already."),
+        ("clearances", {"level": "ULTRA"}, "This is not in the security policy"),
+        ("clearances", {"tag:Context": "MARS"}, "This is not in the security policy"),
+        ("clearances", {"authority": " "}, "The issuing authority is missing."),
+        ("briefings", {"level": "SECRET"}, "A briefing does not open SECRET"),
+        ("briefings", {"level": [], "tag:Additional Sensitivity": []}, "The briefing covers nothing."),
+    ],
+)
+def test_a_form_with_a_mistake_comes_back_with_what_was_typed(
+    kind: str, wrong: dict[str, object], sentence: str, world: World, officer: Visitor, newcomer: str
+) -> None:
+    sent = {**fields(world, kind), "from": day(world, 7), **wrong}
+    before = len(world.records(action="request.refused"))
+    answer = officer.post(f"/officer/people/{newcomer}/{kind}/new", **sent)
+    assert answer.status_code == 400
+    assert sentence in text_of(answer)
+    assert f'value="{day(world, 7)}"' in answer.text
+    refused = world.records(action="request.refused")
+    assert len(refused) == before + 1
+    assert refused[-1]["details"]["problem"] == "invalid"
+    assert links_of(officer.get(f"/officer/people/{newcomer}"), "End") == []
+
+
+def test_the_same_is_not_granted_twice(world: World, officer: Visitor, newcomer: str) -> None:
+    sent = fields(world, "clearances")
+    officer.post_and_follow(f"/officer/people/{newcomer}/clearances/new", **sent)
+    answer = officer.post(f"/officer/people/{newcomer}/clearances/new", **sent)
+    assert answer.status_code == 409
+    assert "This person holds the same for part of that time." in text_of(answer)
+    assert 'value="CONFIDENTIAL" required checked' in answer.text
+    assert 'name="tag:Context" value="NATO" checked' in answer.text
+    assert 'value="NSA of France"' in answer.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_officers_grant_themselves_nothing(kind: str, world: World, officer: Visitor) -> None:
+    answer = officer.post(f"/officer/people/{officer.person}/{kind}/new", **fields(world, kind))
+    assert answer.status_code == 403
+    assert "Officers do not change what they hold themselves." in text_of(answer)
+    last = world.records()[-1]
+    assert (last["actor"], last["target"], last["decision"], last["rule"]) == (
+        officer.person,
+        officer.person,
+        "deny",
+        "no-self-grant",
+    )
+
+
+def test_officers_end_nothing_of_their_own_and_their_page_offers_it_not(
+    world: World, officer: Visitor
+) -> None:
+    page = officer.get(f"/officer/people/{officer.person}")
+    assert links_of(page, "End") == links_of(page, "Give a role") == []
+    assert "This is you." in text_of(page)
+    granted = sign_in(world, "officer-second").get(f"/officer/people/{officer.person}")
+    [end_url] = links_of(granted, "End")
+    assert officer.post(end_url).status_code == 403
+    assert officer.get("/officer/people").status_code == 200
+
+
+def test_what_is_absent_is_not_found(officer: Visitor, newcomer: str) -> None:
+    for path in (
+        f"/officer/people/{ABSENT}",
+        f"/officer/people/{ABSENT}/roles/new",
+        f"/officer/people/{newcomer}/crowns/new",
+        f"/officer/people/{newcomer}/roles/{ABSENT}/end",
+    ):
+        assert officer.get(path).status_code == 404
+    assert officer.post(f"/officer/people/{newcomer}/roles/{ABSENT}/end").status_code == 404
+    assert officer.post(f"/officer/people/{newcomer}/crowns/new").status_code == 404
+
+
+def test_a_form_without_its_token_changes_nothing(world: World, officer: Visitor, newcomer: str) -> None:
+    path = f"/officer/people/{newcomer}/roles/new"
+    assert officer.client.post(path, data={"role": "official"}).status_code == 400
+    assert links_of(officer.get(f"/officer/people/{newcomer}"), "End") == []
+
+
+def test_the_name_of_a_form_is_bound_to_its_person(world: World, officer: Visitor, newcomer: str) -> None:
+    page = officer.get(f"/officer/people/{newcomer}")
+    url = next(url for url in links_of(page, "") if "/roles/new" in url)
+    other = officer.get(url.replace(newcomer, world.people["partner"]))
+    assert "Zoé" not in other.text
+    assert ">Partner</bdi>" in other.text
+
+
+def test_the_choice_of_programmes_goes_on_over_pages_and_takes_twelve_queries(
+    world: World, officer: Visitor, newcomer: str
+) -> None:
+    page = officer.get(f"/officer/people/{newcomer}")
+    url = next(url for url in links_of(page, "") if "/memberships/new" in url)
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    engine = world.runtime.database.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        form = officer.get(url)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert "Harbour Shield (Programme Office)" in text_of(form)
+    assert len([statement for statement in asked if statement.startswith("SELECT")]) <= 12
+
+
+# Why
+
+
+def test_why_shows_every_rule_with_its_verdict(world: World, officer: Visitor) -> None:
+    document = world.deposited(title="Secret title of a plan")
+    asked = {
+        "document": f"http://localhost/documents/{document}",
+        "action": "document.read",
+        "assurance": "2",
+    }
+    page = officer.post_and_follow("/officer/why", person="restricted@org.example", **asked)
+    said = text_of(page)
+    assert "Restricted cannot open or download it: 1 of 10 rules refuses." in said
+    assert "They are told nothing" in said
+    assert page.text.count('<th scope="row" class="main small nowrap">') == 10
+    assert page.text.count('class="is-no"') == 1
+    assert "The person is a member of the programme Harbour Shield." in said
+    assert "Secret title" not in page.text
+    assert 'value="restricted@org.example"' in page.text
+    record = world.records(action="access.explain")[-1]
+    assert (record["target"], record["document"]) == (world.people["restricted"], document)
+    permitted = officer.post_and_follow("/officer/why", person=world.people["official"], **asked)
+    assert "Official can open or download it: no rule refuses." in text_of(permitted)
+    weak = officer.post_and_follow(
+        "/officer/why", person="official@org.example", **{**asked, "assurance": "1"}
+    )
+    assert "They are told why, as far as it concerns themselves." in text_of(weak)
+
+
+def test_the_banner_stays_the_lowest_whatever_document_is_asked_about(world: World, officer: Visitor) -> None:
+    document = world.deposited(label="NATO SECRET")
+    page = officer.get(f"/officer/why?person={world.people['official']}&document={document}")
+    assert re.findall(r'class="banner [^>]*data-cls="(\d)"', page.text) == ["1", "1"]
+    assert 'class="label" data-cls="4"' in page.text
+
+
+def test_why_begins_with_the_person_whose_page_one_comes_from(world: World, officer: Visitor) -> None:
+    [url] = links_of(officer.get(f"/officer/people/{world.people['official']}"), "Why can they")
+    assert "example" not in url
+    assert 'value="official@org.example"' in officer.get(url).text
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "sentence"),
+    [
+        ({"person": "Somebody"}, 400, "This names no person."),
+        ({"person": "nobody@org.example"}, 404, "Nobody has an account with this e-mail address."),
+        ({"person": ABSENT}, 404, "There is no such person."),
+        ({"document": "the plan"}, 400, "This names no document."),
+        ({"document": ABSENT}, 404, "There is no such document"),
+        ({"action": "document.burn"}, 400, "This is nothing that is decided about a document."),
+        ({"assurance": "9"}, 400, "There is no assurance 9."),
+        ({"assurance": "much"}, 400, "There is no such sign-in."),
+    ],
+)
+def test_a_question_that_cannot_be_answered_comes_back_with_the_reason(
+    changed: dict[str, str], status: int, sentence: str, world: World, officer: Visitor
+) -> None:
+    asked = {"person": "official@org.example", "document": world.programme, "action": "document.read"}
+    answer = officer.post("/officer/why", **{**asked, "assurance": "2", **changed})
+    if answer.status_code == 303:
+        answer = officer.get(answer.location)
+    assert (answer.status_code, sentence in text_of(answer)) == (status, True), text_of(answer)
+
+
+# Who else
+
+
+@pytest.mark.parametrize("who", ["partner", "official", "auditor", "administrator"])
+def test_officer_pages_are_closed_to_every_other_role(who: str, world: World) -> None:
+    doors = doors_of(world, "officer")
+    assert len(doors) == 9
+    visitor = sign_in(world, who)
+    for method, path in doors:
+        answer = visitor.client.open(path, method=method)
+        assert answer.status_code == 403, (method, path)
+    last = world.records()[-1]
+    assert (last["action"], last["actor"]) == ("request.refused", world.people[who])
+    assert last["details"]["problem"] == "role-permits"

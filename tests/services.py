@@ -1,0 +1,19 @@
+"""Programs that tests need beside Python: missing ones are a failure in CI, elsewhere a visible skip."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def require_program(name: str) -> str:
+    """Return the path of a program; fails in CI (`CI=true`), skips elsewhere, when the machine has none."""
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if path is not None:
+        return path
+    words = f"{name} is not installed"
+    if os.environ.get("CI") == "true":
+        pytest.fail(words)
+    pytest.skip(words)
