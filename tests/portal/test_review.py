@@ -257,7 +257,7 @@ def test_sign_in_leads_nowhere_else(target: str) -> None:
     [
         ("/documents?limit=" + "9" * 5000, 400),
         ("/documents?sort=words+of+mine", 400),
-        (f"/documents/{models.new_id()}/versions/{'9' * 30}/content", 404),
+        (f"/documents/{'0' * 8}-0000-4000-8000-{'0' * 12}/versions/{'9' * 30}/content", 404),
     ],
 )
 def test_odd_numbers_and_orders_are_refused(world: World, path: str, status: int) -> None:
