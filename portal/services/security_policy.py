@@ -13,7 +13,7 @@ from portal.models.database import Database
 
 
 class ActivePolicy:
-    """Hands out the active policy; one row, sealed, says which it is. A damaged one goes to `report`, and is refused."""
+    """Hands out the active policy; one sealed row says which it is. A damaged one goes to `report`, and is refused."""
 
     def __init__(self, database: Database, report: Callable[[Tampered], None] | None = None) -> None:
         self._database = database

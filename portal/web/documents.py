@@ -48,9 +48,8 @@ def index() -> ResponseReturnValue:
         text=service.read_query(actor, token) if token else None,
         sort=request.args.get("sort") or "-created",
     )
-    page = service.find(actor, wanted, request.args.get("cursor") or None, wanted_limit(request.args))
-    programmes = service.programmes(actor)
-    counts = service.count(actor)
+    overview = service.overview(actor, wanted, request.args.get("cursor") or None, wanted_limit(request.args))
+    page, programmes = overview.page, overview.programmes
     mark_page(item.label for item in page.items)
     kept = {
         name: request.args[name] for name in ("programme", "label", "q", "sort") if request.args.get(name)
@@ -60,9 +59,9 @@ def index() -> ResponseReturnValue:
         rows=[_row(item) for item in page.items],
         wanted=wanted,
         programmes=programmes,
-        counts=counts,
-        total=sum(counts.values()),
-        labels=service.labels(actor),
+        counts=overview.counts,
+        total=sum(overview.counts.values()),
+        labels=overview.labels,
         filters=_filters(wanted, kept, {item.id: item.name for item in programmes}),
         sorts={column: _sort(kept, wanted.sort, key) for column, key in _SORTED.items()},
         older_url=_url(kept, cursor=page.next) if page.next else "",

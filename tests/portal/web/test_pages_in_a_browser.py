@@ -8,21 +8,12 @@ from urllib.parse import unquote
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.portal.web.sample_app import make_app, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 AXE = Path(__file__).parents[3] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = ["/", "/page/documents", "/page/upload", "/page/viewer", "/page/sign_in"]
 WIDTHS = [1440, 390, 320]
@@ -43,14 +34,6 @@ def app() -> Flask:
 def address(app: Flask) -> Iterator[str]:
     with serving(app) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
