@@ -13,7 +13,7 @@ class Outcome(StrEnum):
 
     PERMITS = "permits"
     REFUSES = "refuses"
-    NOT_ASKED = "not asked"
+    NOT_ASKED = "not-asked"
 
 
 @dataclass(frozen=True, slots=True)

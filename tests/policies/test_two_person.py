@@ -60,7 +60,7 @@ def refusing(decision: Decision) -> list[str]:
 def test_approved_act_is_permitted_to_an_officer_who_is_no_reader() -> None:
     decision = decide(destroying(approval()))
     assert decision.permitted
-    silent = [item.rule for item in decision.verdicts if item.outcome == "not asked"]
+    silent = [item.rule for item in decision.verdicts if item.outcome == "not-asked"]
     assert silent == ["need-to-know", "releasable", "document-state", "handling"]
 
 

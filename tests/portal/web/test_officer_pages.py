@@ -29,6 +29,12 @@ def officer(world: World) -> Visitor:
     return sign_in(world, "officer")
 
 
+@pytest.fixture(scope="module")
+def second(world: World) -> Visitor:
+    """Another officer, signed in once: a code is good for one sign-in."""
+    return sign_in(world, "officer-second")
+
+
 @pytest.fixture
 def newcomer(world: World) -> str:
     """Somebody without any grant; the address is different each time."""
@@ -110,8 +116,8 @@ def test_the_list_goes_on_by_key(world: World, officer: Visitor) -> None:
     assert set(world.people.values()) <= set(seen)
 
 
-def test_a_page_reference_of_somebody_else_does_not_hold(world: World, officer: Visitor) -> None:
-    page = sign_in(world, "officer-second").get("/officer/people?limit=3")
+def test_a_page_reference_of_somebody_else_does_not_hold(officer: Visitor, second: Visitor) -> None:
+    page = second.get("/officer/people?limit=3")
     assert officer.get(links_of(page, "Older")[0]).status_code == 400
 
 
@@ -246,12 +252,12 @@ def test_officers_grant_themselves_nothing(kind: str, world: World, officer: Vis
 
 
 def test_officers_end_nothing_of_their_own_and_their_page_offers_it_not(
-    world: World, officer: Visitor
+    officer: Visitor, second: Visitor
 ) -> None:
     page = officer.get(f"/officer/people/{officer.person}")
     assert links_of(page, "End") == links_of(page, "Give a role") == []
     assert "This is you." in text_of(page)
-    granted = sign_in(world, "officer-second").get(f"/officer/people/{officer.person}")
+    granted = second.get(f"/officer/people/{officer.person}")
     [end_url] = links_of(granted, "End")
     assert officer.post(end_url).status_code == 403
     assert officer.get("/officer/people").status_code == 200
@@ -315,9 +321,9 @@ def test_why_shows_every_rule_with_its_verdict(world: World, officer: Visitor) -
     }
     page = officer.post_and_follow("/officer/why", person="restricted@org.example", **asked)
     said = text_of(page)
-    assert "Restricted cannot open or download it: 1 of 10 rules refuses." in said
+    assert "Restricted cannot open or download it: 1 of 15 rules refuses." in said
     assert "They are told nothing" in said
-    assert page.text.count('<th scope="row" class="main small nowrap">') == 10
+    assert page.text.count('<th scope="row" class="main small nowrap">') == 15
     assert page.text.count('class="is-no"') == 1
     assert "The person is a member of the programme Harbour Shield." in said
     assert "Secret title" not in page.text
