@@ -173,7 +173,7 @@ def list_documents(
             item["id"],
             item["title"],
             item["label"]["marking"],
-            item["programme"]["name"],
+            item["programme_name"],
             str(item["version"]),
             f"{item['size']:,}",
         )

@@ -38,6 +38,13 @@ def test_other_company_sees_nothing(world: World) -> None:
     assert world.get(f"/documents/{document}", "other").status_code == 404
 
 
+def test_lists_name_the_programme_by_its_id_as_requests_do(world: World) -> None:
+    world.deposited()
+    [item] = world.get("/documents", "official").json["items"]
+    assert (item["programme"], item["programme_name"]) == (world.programme, "Harbour Shield")
+    assert set(item["label"]) == {"marking", "classification", "policy"}
+
+
 def test_auditors_export_holds_intent_and_outcome_of_a_read_and_the_denial(world: World) -> None:
     document = world.deposited(b"0123456789")
     read = world.get(f"/documents/{document}/content", "official")
