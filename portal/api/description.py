@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 from portal.http.content import runtime
 from portal.http.routing import open_to_anyone
 from portal.services.auditing import FORMATS
-from portal.services.documents import SORTS
+from portal.services.documents import LONGEST_QUERY, SORTS
 from portal.services.pages import LIMIT
 
 Json = dict[str, Any]
@@ -370,7 +370,14 @@ def _schemas() -> Json:
                 "log_entry": number,
             }
         ),
-        "Search": _object({"q": text}, programme=text, label=text, sort=text, cursor=text, limit=number),
+        "Search": _object(
+            {"q": {**text, "minLength": 1, "maxLength": LONGEST_QUERY}},
+            programme=text,
+            label=text,
+            sort=text,
+            cursor=text,
+            limit=number,
+        ),
         "Record": {
             "type": "object",
             "required": ["v", "seq", "time", "action"],

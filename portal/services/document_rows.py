@@ -94,11 +94,14 @@ class DocumentRows:
         label = reach.digests.get(row["label_digest"])
         if label is None:
             return None
+        programme = names.get(row["programme_id"])
+        if programme is None:
+            raise models.TamperedRow("programmes", row["programme_id"])
         return DocumentView(
             id=row["id"],
             title=title,
             label=self.label_view(label),
-            programme=names[row["programme_id"]],
+            programme=programme,
             originator=self._originator(row),
             version=row["current_version"],
             size=row["size"],

@@ -41,9 +41,9 @@ from portal.services.labels import LabelReader
 from portal.services.pages import Cursors, Page, check_limit
 from portal.services.titles import Titles
 
-__all__ = ["SORTS", "Documents"]
+__all__ = ["LONGEST_QUERY", "SORTS", "Documents"]
 _MOST_FOUND = 5_000
-_LONGEST_QUERY = 200
+LONGEST_QUERY = 200
 _MOST_NEW = 1_000
 
 
@@ -107,8 +107,8 @@ class Documents:
         last_visit: datetime | None = None,
     ) -> Overview:
         check_limit(limit)
-        if wanted.text and len(wanted.text) > _LONGEST_QUERY:
-            raise Invalid(f"A search takes at most {_LONGEST_QUERY} characters.", mend="Use fewer words.")
+        if wanted.text and len(wanted.text) > LONGEST_QUERY:
+            raise Invalid(f"A search takes at most {LONGEST_QUERY} characters.", mend="Use fewer words.")
         action = Action.DOCUMENT_SEARCH if wanted.text else Action.DOCUMENT_LIST
         with self._database.read() as session, self._alarm.watching(actor):
             subject = self._access.require(session, actor, action)
@@ -142,7 +142,7 @@ class Documents:
 
     def write_query(self, actor: Actor, text: str) -> str:
         """Return a sealed token for search words: an address that carries it tells nothing."""
-        return self._cursors.write("query", actor.person_id, text[:_LONGEST_QUERY])
+        return self._cursors.write("query", actor.person_id, text[:LONGEST_QUERY])
 
     def read_query(self, actor: Actor, token: str) -> str:
         """Return the words of a token; raises Invalid for one that is not this person's."""
@@ -266,14 +266,12 @@ class Documents:
                 .order_by(models.Version.number)
             )
             versions = [version_view(version.__dict__, version.file_name) for version in rows]
-            names = programme_names(session, {row.programme_id})
-            organisations = self._organisation_names(session, {row.originator_id})
             view = DocumentView(
                 id=row.id,
                 title=row.title,
                 label=self._rows.label_view(document.label),
-                programme=names[0],
-                originator=organisations[row.originator_id],
+                programme=_programme_name(session, row.programme_id),
+                originator=_organisation_name(session, row.originator_id),
                 version=row.current_version,
                 size=row.size,
                 created=row.created,
@@ -325,12 +323,6 @@ class Documents:
             number = self._numbers[marking] = known.lacv if known else 0
         return number
 
-    def _organisation_names(self, session: Session, ids: Collection[str]) -> Mapping[str, str]:
-        if not ids:
-            return {}
-        rows = session.scalars(select(models.Organisation).where(models.Organisation.id.in_(ids)))
-        return {row.id: row.name for row in rows}
-
     def _record_shown(self, actor: Actor, action: Action, wanted: DocumentFilter, ids: Sequence[str]) -> None:
         filters = [name for name in ("programme", "label", "text", "since", "own") if getattr(wanted, name)]
         self._log.append(
@@ -348,6 +340,20 @@ class Documents:
                 private={"query": wanted.text} if wanted.text else None,
             )
         )
+
+
+def _programme_name(session: Session, programme_id: str) -> ProgrammeName:
+    names = programme_names(session, {programme_id})
+    if not names:
+        raise models.TamperedRow("programmes", programme_id)
+    return names[0]
+
+
+def _organisation_name(session: Session, organisation_id: str) -> str:
+    row = session.get(models.Organisation, organisation_id)
+    if row is None:
+        raise models.TamperedRow("organisations", organisation_id)
+    return row.name
 
 
 def _in_reach(reach: Reach, programmes: Collection[str], labels: Collection[int]) -> ColumnElement[bool]:

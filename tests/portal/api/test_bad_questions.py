@@ -59,6 +59,7 @@ BAD_BODIES = {
     "label-as-object": b'{"q": "a", "label": {"marking": "NATO SECRET"}}',
     "cursor": b'{"q": "a", "cursor": "AAAA"}',
     "cursor-surrogate": b'{"q": "a", "cursor": "\\ud800"}',
+    "long": b'{"q": "%s"}' % (b"a" * 201),
     "cursor-as-number": b'{"q": "a", "cursor": 1}',
 }
 
@@ -69,7 +70,7 @@ def test_a_search_that_is_none_is_refused(world: World, body: bytes) -> None:
 
 
 def test_words_that_are_half_characters_find_nothing(world: World) -> None:
-    for words in ("\ud800", "\x00", "a" * 100_000, "' OR 1=1 --", "%", "*", '"'):
+    for words in ("\ud800", "\x00", "a" * 200, "' OR 1=1 --", "%", "*", '"'):
         answer = world.client.post(
             "/api/v1/documents/search", json={"q": words}, headers=world.headers("official")
         )
