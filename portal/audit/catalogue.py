@@ -299,6 +299,7 @@ def _entries() -> Mapping[str, Entry]:
         )
     # Sign-in
     add("session.open", "A person signed in.", {"method": Kind.CODE, "until": Kind.TIME}, outcomes=True)
+    add("session.role", "A person chose the role to act in.", {"role": Kind.CODE}, outcomes=True)
     add("session.close", "A session ended.", {"cause": Kind.CODE}, outcomes=True)
     add("session.refused", "A sign-in failed, or failed attempts were counted.", ATTEMPTS)
     add(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from flask import Flask, Response, jsonify, redirect, render_template, request, url_for
+from flask import Flask, Response, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter.errors import RateLimitExceeded
 from flask_login import current_user
@@ -49,6 +49,30 @@ TITLES: Mapping[int, str] = MappingProxyType(
         503: "Not available now",
     }
 )
+_FOLLOWING: Mapping[int, str] = MappingProxyType(
+    {
+        400: "Nothing was changed. Go back in your browser: what you typed is still there.",
+        401: "Nothing of what you sent was taken. Sign in again in another tab, reload the form and send it anew.",
+        403: "Nothing was opened or changed, and you did nothing wrong. The refusal is recorded, as all are.",
+        404: "Check the address, or go back. If it should be open to you, ask your security officer.",
+        405: "Nothing was changed. Open the page from the navigation: this address takes only what its form sends.",
+        409: "Nothing of yours was kept. Go back, reload the page and look at what is there now.",
+        413: "Nothing of it was kept.",
+        429: "Nothing was lost. Wait a minute, then go back in your browser and send it again.",
+        500: "What was acknowledged before is safe. If it happens again, tell your administrator this number.",
+        503: "Nothing was lost, and nothing was opened. If it lasts, tell your administrator this number.",
+    }
+)
+"""What became of the request and what happens next, on the pages of errors."""
+
+_HTTP: Mapping[int, tuple[str, str]] = MappingProxyType(
+    {
+        405: ("This address is not opened, or not sent to, in this way.", ""),
+        415: ("This page does not take what was sent to it.", "Use the form of the page."),
+    }
+)
+"""What Werkzeug's own errors say to people, and the mend."""
+
 _PROBLEM = "application/problem+json"
 _TYPES: Mapping[type[PortalError], str] = MappingProxyType(
     {
@@ -83,7 +107,8 @@ def _portal_error(error: PortalError) -> ResponseReturnValue:
         error = _report(error)
     elif isinstance(error, Invalid | TooLarge | Conflict | RangeNotSatisfiable | NotPermitted | NotFound):
         error = record_refusal(error)
-    if isinstance(error, Unauthenticated) and not for_program() and request.method == "GET":
+    plain_page = request.method == "GET" and "HX-Request" not in request.headers
+    if isinstance(error, Unauthenticated) and not for_program() and plain_page:
         return redirect(
             url_for("sign_in.page", next=request.full_path if request.query_string else request.path)
         )
@@ -163,10 +188,25 @@ def _response(status: int, kind: str, message: str, mend: str, facts: Mapping[st
         answer = jsonify(problem)
         answer.mimetype = _PROBLEM
     else:
-        page = render_template("errors/error.html", status=status, title=title, message=message, mend=mend)
-        answer = Response(page, mimetype="text/html")
+        answer = Response(_page(status, title, message, mend), mimetype="text/html")
     answer.status_code = status
     return answer
+
+
+def _page(status: int, title: str, message: str, mend: str) -> str:
+    """Return an error as a page, or as a part of one when htmx asked; nothing in it is looked up."""
+    g.failed = True
+    part = request.headers.get("HX-Request") == "true"
+    return render_template(
+        "errors/fragment.html" if part else "errors/error.html",
+        status=status,
+        title=title,
+        message=message,
+        mend=mend,
+        following=_FOLLOWING.get(status, ""),
+        number=request_id(),
+        sign_in_url=url_for("sign_in.page") if status == Unauthenticated.status else "",
+    )
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
@@ -178,11 +218,11 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     known: dict[int, PortalError] = {
         400: Invalid("The request cannot be read.", mend="Correct it and send it again."),
         404: NotFound("There is no such page, or it is not open to you."),
-        413: TooLarge("The request is larger than this page takes."),
+        413: TooLarge("The request is larger than this page takes.", mend="Send less at once."),
     }
     if status in known:
         return _portal_error(known[status])
-    response = _response(status, "http", TITLES.get(status, error.name), "", {})
+    response = _response(status, "http", *_HTTP.get(status, (TITLES.get(status, error.name), "")), {})
     for name, value in error.get_headers():
         if name.lower() in ("allow", "retry-after"):
             response.headers[name] = value

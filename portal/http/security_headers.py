@@ -11,8 +11,8 @@ import secrets
 from collections.abc import Mapping
 from types import MappingProxyType
 
-CLEAR_SITE_DATA: Mapping[str, str] = MappingProxyType({"Clear-Site-Data": '"cache", "cookies", "storage"'})
-"""Sent with the answer that ends a session."""
+CLEAR_SITE_DATA: Mapping[str, str] = MappingProxyType({"Clear-Site-Data": '"cache", "storage"'})
+"""Sent with the answer that ends a session and removes its cookie; the chosen appearance is no secret and stays."""
 
 _NOWHERE = (
     "accelerometer",

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from portal.audit.change import Appends, recorded_change
 from portal.audit.record import Event
 from portal.clock import Clock, rfc3339
-from portal.errors import NotFound, Unauthenticated, Unavailable
+from portal.errors import Conflict, NotFound, Unauthenticated, Unavailable
 from portal.identity.acting import Acting, event_by
 from portal.identity.bearer import fingerprint, new_secret
 from portal.identity.holders import Holder, holder_of, with_holder
-from portal.models import Person, SessionRecord, TamperedRow, new_id
+from portal.models import Person, RoleGrant, SessionRecord, TamperedRow, new_id
 from portal.models.database import Database
 
 
@@ -150,6 +150,29 @@ class Sessions:
             if current is not None and current.ended is None:
                 current.ended = self._clock()
 
+    def act_as(self, session_id: str, role: str | None, by: Acting) -> None:
+        """Let a session act in one of its person's roles (None: in all of them) from its next request on, recorded.
+
+        A session that acts in this role already stays as it is. Raises NotFound, and Conflict for a role that
+        the person does not hold now.
+        """
+        now = self._clock()
+        with self._db.read() as session:
+            row = session.get(SessionRecord, session_id)
+            if row is None:
+                raise NotFound("There is no such session.")
+            if row.role == (role or ""):
+                return
+            if role is not None and not _holds_role(session, row.person_id, role, now):
+                raise Conflict("You do not hold this role now.", mend="A security officer gives roles.")
+        event = event_by(
+            by, "session.role", target=row.person_id, session=session_id, details={"role": role or "all"}
+        )
+        with recorded_change(self._log, self._db.write, event) as change:
+            current = change.session.get(SessionRecord, session_id, with_for_update=True)
+            if current is not None and current.ended is None:
+                current.role = role or ""
+
     def end_all(
         self, person_id: str, by: Acting | None, *, cause: str = "revoked", keep: str | None = None
     ) -> int:
@@ -204,6 +227,16 @@ class Sessions:
             seen=row.seen,
             expires=row.expires,
         )
+
+
+def _holds_role(session: Session, person_id: str, role: str, now: datetime) -> bool:
+    query = select(RoleGrant).where(
+        RoleGrant.person_id == person_id,
+        RoleGrant.role == role,
+        RoleGrant.valid_from <= now,
+        or_(RoleGrant.valid_until.is_(None), RoleGrant.valid_until > now),
+    )
+    return session.scalars(query).first() is not None
 
 
 def end_within(session: Session, person_id: str, now: datetime) -> None:

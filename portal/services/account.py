@@ -23,7 +23,10 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """A person behind a request: `session` names their session or token, `roles` what they can act as now."""
+    """A person behind a request: `session` names their session or token, `roles` what they can act as now.
+
+    `held` are all of their roles in force, of which the session's `role` (None: all) may be one.
+    """
 
     person_id: str
     organisation_id: str
@@ -31,6 +34,7 @@ class Identified:
     session: str
     role: Role | None
     roles: frozenset[Role]
+    held: frozenset[Role]
     name: str
     organisation: str
 
@@ -119,9 +123,14 @@ class Account:
             session=found.id,
             role=Role(role) if role else None,
             roles=held & {Role(role)} if role else held,
+            held=held,
             name=holder.name,
             organisation=holder.organisation,
         )
+
+    def act_as(self, actor: Actor, role: Role | None) -> None:
+        """Act in one of one's roles (None: in all of them) from the next request on; raises Conflict for another."""
+        self._sessions.act_as(actor.session, role.value if role else None, actor)
 
     def sessions(self, actor: Actor) -> Sequence[SessionInfo]:
         """Return one's own sessions that are in force."""

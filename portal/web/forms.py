@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from urllib.parse import urlsplit
 
 from werkzeug.datastructures import MultiDict
 
@@ -51,6 +52,19 @@ def wanted_day(values: MultiDict[str, str], name: str) -> datetime | None:
 def ticked(values: MultiDict[str, str]) -> dict[str, list[str]]:
     """Return the category values that were chosen, by tag set."""
     return {name.removeprefix(TAG): values.getlist(name) for name in values if name.startswith(TAG)}
+
+
+def local_path(target: str) -> str:
+    """Return `target` when it is a path of this portal, else nothing: no open redirects."""
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return ""
+    if not target.isprintable() or parts.scheme or parts.netloc:
+        return ""
+    if not target.startswith("/") or target.startswith(("//", "/\\")):
+        return ""
+    return target
 
 
 def id_in(text: str) -> str:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from flask import Flask, g, redirect, request, url_for
+from flask import Flask, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from policies.requests import Role
+from portal.errors import PortalError
 from portal.http.routing import signed_in
+from portal.services.actor import Actor
 from portal.services.document_views import LabelView
 from portal.services.runtime import Runtime
+from portal.web import appearance
+from portal.web.words import ROLE_WORDS
 
-ROLE_WORDS: Mapping[Role, str] = MappingProxyType(
-    {
-        Role.PARTNER: "Partner",
-        Role.OFFICIAL: "Official",
-        Role.OFFICER: "Security officer",
-        Role.AUDITOR: "Auditor",
-        Role.ADMINISTRATOR: "Administrator",
-    }
+Count = Callable[[Actor], str]
+"""Says what stands beside a place in the navigation, such as "3" or "7 new"; "" for nothing. It records nothing."""
+
+_COUNTS = "strongroom-counts"
+_FOOT = (
+    ("Help", "about.help"),
+    ("Privacy and recording", "about.privacy"),
+    ("Accessibility", "about.accessibility"),
 )
+_LANGUAGES: tuple[tuple[str, str], ...] = (("en", "English"),)
+"""The languages that pages can be had in; the layout offers a switch as soon as there are two."""
+
 _PLACES: Mapping[Role, tuple[tuple[str, str, str], ...]] = MappingProxyType(
     {
         Role.PARTNER: (("Documents", "documents.index", "files"), ("Send a document", "upload.form", "send")),
@@ -64,22 +71,40 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Something to choose in the account menu."""
+
+    value: str
+    label: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Viewer:
-    """The signed-in person as the page's head shows them."""
+    """The signed-in person as the page's head shows them; `roles` is empty when there is nothing to choose."""
 
     name: str
     organisation: str
     role: str
     home_url: str
-    roles: tuple[()] = ()
+    roles: tuple[Choice, ...] = ()
     role_note: str = ""
 
 
 def install(app: Flask, runtime: Runtime) -> None:
     """Give every template its context, and `/` its way home."""
+    app.extensions[_COUNTS] = {}
     app.context_processor(lambda: _context(runtime))
     app.jinja_env.filters["zip_with"] = lambda first, second: list(zip(first, second, strict=True))
     app.add_url_rule("/", "home", home, methods=["GET"])
+
+
+def count_beside(app: Flask, endpoint: str, count: Count) -> None:
+    """Let `count` say what stands beside the place of `endpoint` in the navigation, on every page of its role.
+
+    It is asked anew for each page, so it must be one quick query; when it raises a PortalError nothing stands there.
+    """
+    app.extensions[_COUNTS][endpoint] = count
 
 
 @signed_in()
@@ -107,6 +132,7 @@ def _context(runtime: Runtime) -> dict[str, Any]:
     signed = current_user.is_authenticated
     roles = current_user.roles if signed else frozenset()
     finds = bool(roles & {Role.PARTNER, Role.OFFICIAL})
+    theme = appearance.chosen_theme()
     return {
         "viewer": _viewer(roles) if signed else None,
         "navigation": _navigation(roles),
@@ -117,7 +143,19 @@ def _context(runtime: Runtime) -> dict[str, Any]:
         "sign_out_url": url_for("sign_in.sign_out") if signed else None,
         "account_url": url_for("account.page") if signed else None,
         "search_url": url_for("documents.search") if finds else None,
+        "role_url": url_for("appearance.choose_role"),
+        "theme": theme,
+        "themes": [Choice(value, words, value == theme) for value, words in appearance.THEMES.items()],
+        "theme_url": url_for("appearance.choose_theme"),
+        "here": _here(),
+        "languages": [Choice(code, name, code == "en") for code, name in _LANGUAGES],
+        "foot_links": [Place(label, url_for(endpoint), "", False) for label, endpoint in _FOOT],
     }
+
+
+def _here() -> str:
+    """Return the path that a choice in the account menu leads back to: "" on a page that one cannot come back to."""
+    return "" if request.method != "GET" or g.get("failed") else request.full_path.removesuffix("?")
 
 
 def _lowest(runtime: Runtime) -> PageMarking:
@@ -129,7 +167,15 @@ def _lowest(runtime: Runtime) -> PageMarking:
 def _viewer(roles: frozenset[Role]) -> Viewer:
     identified = current_user.identified
     words = ", ".join(word for role, word in ROLE_WORDS.items() if role in roles) or "No role"
-    return Viewer(identified.name, identified.organisation, words, _home_url(roles))
+    choices: tuple[Choice, ...] = ()
+    note = "Roles are given and ended by security officers, never by oneself."
+    if len(identified.held) > 1:
+        held = [
+            Choice(r.value, w, r is identified.role) for r, w in ROLE_WORDS.items() if r in identified.held
+        ]
+        choices = (*held, Choice("", "All of my roles", identified.role is None))
+        note = "The log names the role that you act in."
+    return Viewer(identified.name, identified.organisation, words, _home_url(roles), choices, note)
 
 
 def _navigation(roles: frozenset[Role]) -> list[Place]:
@@ -139,5 +185,17 @@ def _navigation(roles: frozenset[Role]) -> list[Place]:
             continue
         for label, endpoint, icon in places:
             url = url_for(endpoint)
-            seen.setdefault(url, Place(label, url, icon, request.path == url))
+            here = request.path == url or request.path.startswith(f"{url}/")
+            if url not in seen:
+                seen[url] = Place(label, url, icon, here, _count(endpoint))
     return list(seen.values())
+
+
+def _count(endpoint: str) -> str:
+    count: Count | None = current_app.extensions[_COUNTS].get(endpoint)
+    if count is None or g.get("failed"):
+        return ""
+    try:
+        return count(current_user.actor)
+    except PortalError:
+        return ""

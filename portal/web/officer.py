@@ -32,9 +32,8 @@ from portal.services.grant_views import (
 from portal.web import people_lists, why
 from portal.web.clearances import covered, groups, levels
 from portal.web.forms import FORM_ERRORS, refused, ticked, wanted_day
-from portal.web.frame import ROLE_WORDS
 from portal.web.people_lists import person_state, role_words
-from portal.web.words import Chip, moment
+from portal.web.words import ROLE_WORDS, Chip, moment
 
 _SOON = timedelta(days=30)
 _CHOICES = 200

@@ -17,8 +17,7 @@ from portal.services.actor import Actor
 from portal.services.directory import PersonView, Wanted
 from portal.services.pages import Page
 from portal.web.forms import refused
-from portal.web.frame import ROLE_WORDS
-from portal.web.words import moment
+from portal.web.words import ROLE_WORDS, moment
 
 Find = Callable[[Actor, Wanted, str | None, int], Page[PersonView]]
 """The service that lists people for the role whose page it is."""

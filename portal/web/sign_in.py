@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import segno
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -16,6 +14,7 @@ from portal.http.limits import count_sign_in
 from portal.http.routing import open_to_anyone, signed_in
 from portal.http.security_headers import CLEAR_SITE_DATA
 from portal.identity import totp
+from portal.web.forms import local_path
 
 
 def make_blueprint() -> Blueprint:
@@ -45,7 +44,7 @@ def _form(problem: str = "", status: int = 200) -> ResponseReturnValue:
         render_template(
             "sign_in/sign_in.html",
             problem=problem,
-            next_url=_local(request.values.get("next", "")),
+            next_url=local_path(request.values.get("next", "")),
             email=request.form.get("email", ""),
             ceiling=ceiling,
             ceiling_lacv=known.lacv if known else 0,
@@ -70,7 +69,7 @@ def enter() -> ResponseReturnValue:
         return _form(f"{error.message} {error.mend}", 401)
     session.clear()
     session[SESSION_KEY] = secret
-    return redirect(_local(request.form.get("next", "")) or url_for("home"))
+    return redirect(local_path(request.form.get("next", "")) or url_for("home"))
 
 
 @signed_in()
@@ -125,13 +124,3 @@ def redeem(secret: str) -> ResponseReturnValue:
 
 def _sentence(error: PortalError) -> str:
     return f"{error.message} {error.mend}".strip()
-
-
-def _local(target: str) -> str:
-    """Return `target` when it is a path of this portal, else nothing: no open redirects."""
-    parts = urlsplit(target)
-    if not target.isprintable() or parts.scheme or parts.netloc:
-        return ""
-    if not target.startswith("/") or target.startswith(("//", "/\\")):
-        return ""
-    return target

@@ -7,8 +7,10 @@ from flask import Flask
 from portal.http.routing import open_to_anyone
 from portal.services.runtime import Runtime
 from portal.web import (
+    about,
     account,
     administration,
+    appearance,
     assets,
     audit,
     documents,
@@ -19,7 +21,7 @@ from portal.web import (
     upload,
 )
 
-_BLUEPRINTS = (sign_in, account, documents, upload, audit, officer, administration)
+_BLUEPRINTS = (sign_in, about, appearance, account, documents, upload, audit, officer, administration)
 
 
 def install(app: Flask, runtime: Runtime) -> None:

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from policies.requests import Role
 from portal.services.document_views import LabelView
+
+ROLE_WORDS: Mapping[Role, str] = MappingProxyType(
+    {
+        Role.PARTNER: "Partner",
+        Role.OFFICIAL: "Official",
+        Role.OFFICER: "Security officer",
+        Role.AUDITOR: "Auditor",
+        Role.ADMINISTRATOR: "Administrator",
+    }
+)
 
 _STEPS = ("kB", "MB", "GB", "TB")
 

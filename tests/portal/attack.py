@@ -199,7 +199,8 @@ def seen(answer: TestResponse) -> tuple[int, list[tuple[str, str]], bytes]:
     """Return everything that an answer tells: status, headers, body, without what is random in every page."""
     headers = [(name, re.sub(r"'nonce-[^']+'", "'nonce-'", value)) for name, value in answer.headers]
     body = re.sub(
-        rb'(nonce="|"inlineScriptNonce":"|name="csrf_token" value="|name="csrf-token" content=")[^"]*',
+        rb'(nonce="|"inlineScriptNonce":"|name="csrf_token" value="|name="csrf-token" content=")[^"]*'
+        rb"|(?<=data-request>)[0-9a-f-]{36}",
         rb"\1",
         answer.data,
     )

@@ -18,7 +18,7 @@ from portal.models.database import make_engine
 from portal.services.actor import Actor
 from portal.services.deposit import Declared
 from portal.services.uploads import OpenUpload
-from portal.web.sign_in import _local
+from portal.web.forms import local_path
 from tests.portal.web.visitors import sign_in
 from tests.portal.worlds import World, world
 
@@ -246,7 +246,7 @@ def test_tokens_made_with_the_old_credentials_end_with_them(world: World) -> Non
     "target", ["//e", "/\\e", "/\t\\e", "/\r\nSet-Cookie: a=b", "http:e", "e", "\x00//e"]
 )
 def test_sign_in_leads_nowhere_else(target: str) -> None:
-    assert _local(target) == ""
+    assert local_path(target) == ""
 
 
 # Odd requests

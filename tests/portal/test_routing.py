@@ -23,6 +23,9 @@ OPEN = {
     "sign_in.enter",
     "sign_in.welcome",
     "sign_in.redeem",
+    "about.help",
+    "about.privacy",
+    "about.accessibility",
 }
 """What anybody may call who is not signed in; anything more is a decision, to be made here too."""
 
@@ -32,6 +35,7 @@ WHO: dict[str, frozenset[str]] = {
     "home": EVERYBODY,
     "sign_in.sign_out": EVERYBODY,
     "account.": EVERYBODY,
+    "appearance.": EVERYBODY,
     "documents.": READERS,
     "upload.receipt": READERS,
     "upload.": frozenset({"partner"}),

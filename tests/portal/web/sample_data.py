@@ -15,8 +15,8 @@ VIEWER = Thing(
     organisation="Capability Programme Office",
     role="Official",
     roles=[
-        Thing(label="Official", url="", current=True),
-        Thing(label="Security officer", url="/role/officer", current=False),
+        Thing(value="official", label="Official", current=True),
+        Thing(value="officer", label="Security officer", current=False),
     ],
     role_note="One role at a time. Auditor and administrator cannot be combined with yours.",
     home_url="/",
@@ -28,8 +28,8 @@ NAVIGATION = [
     Thing(label="My requests", url="/requests", icon="user-question", current=False, count=""),
 ]
 LANGUAGES = [
-    Thing(code="en", name="English", url="?lang=en", current=True),
-    Thing(code="fr", name="Français", url="?lang=fr", current=False),
+    Thing(value="en", label="English", current=True),
+    Thing(value="fr", label="Français", current=False),
 ]
 
 
