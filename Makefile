@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STATE := .state
 ROOM := crypto policies portal
-LINTED := $(ROOM) tests bench wsgi.py
+LINTED := $(ROOM) tests bench docs wsgi.py
 
 # node and npm come from the PATH, or from .venv where the machine has none (see .state/node).
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -46,6 +46,10 @@ check: setup ## Check style, types and which room imports which
 .PHONY: bench
 bench: setup ## Run the benchmarks of bench/, one after the other
 	for file in $$(grep -lE '^if __name__ ==' bench/*.py); do echo "== $$file"; $(BIN)/python "$$file"; done
+
+.PHONY: pictures
+pictures: setup ## Take the documentation's pictures anew from a demonstration, in Chromium
+	$(BIN)/python -m docs.pictures
 
 .PHONY: lock
 lock: $(STATE)/python ## Compile the hash-locked requirements anew, with the newest versions

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import generate
+from docs import generate, pictures
 from policies.requests import Action, Role
 from policies.rules import RULES
 from portal.api.description import describe
@@ -24,6 +24,7 @@ from portal.settings import Settings
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+_PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 _CODE = re.compile(r"```.*?```", re.DOTALL)
 
 
@@ -65,6 +66,33 @@ def test_relative_links_lead_somewhere(path: Path) -> None:
         assert found.exists(), f"{path.name} links to {target}"
         if anchor:
             assert anchor in anchors(found.read_text("utf-8")), f"{path.name} links to {target}"
+
+
+def shown() -> dict[Path, list[tuple[Path, str]]]:
+    """Return every picture that a page shows, with the pages and the words that stand for it there."""
+    found: dict[Path, list[tuple[Path, str]]] = {}
+    for path in PAGES:
+        for words, target in _PICTURE.findall(_CODE.sub("", path.read_text("utf-8"))):
+            found.setdefault((path.parent / target).resolve(), []).append((path, words))
+    return found
+
+
+def test_every_picture_is_taken_by_the_script_and_shown_with_words() -> None:
+    taken = {pictures.FOLDER / f"{picture.name}.webp" for picture in pictures.PICTURES}
+    assert set(shown()) == taken == set(pictures.FOLDER.iterdir())
+    assert all(words for places in shown().values() for _, words in places)
+
+
+def test_the_readme_and_every_role_have_pictures() -> None:
+    pages = [page for places in shown().values() for page, _ in places]
+    assert pages.count(ROOT / "README.md") == 4
+    assert {page.stem for page in pages if page.parent.name == "users"} == {role.value for role in Role}
+
+
+def test_pictures_are_small() -> None:
+    sizes = [path.stat().st_size for path in shown()]
+    assert max(sizes) < pictures.LARGEST
+    assert sum(sizes) < pictures.LARGEST_OF_ALL
 
 
 def test_every_page_is_linked_from_the_readme() -> None:
