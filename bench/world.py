@@ -1,7 +1,7 @@
 """A large installation for benchmarks, generated fast: every row is sealed with the installation's own keys.
 
 Documents have a head, a version and a title; their content is not there, because pages never open it.
-`python -m bench.world FOLDER [DOCUMENTS]` leaves one in a folder.
+`python -m bench.world FOLDER [full]` leaves one in a folder, which `bench.pages --in FOLDER` measures.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import insert
 
+from bench.crowd import LEVELS, Crowd, Rows, nations, record_month
 from crypto.keyring import DekContext, Domain, KeyRing
 from crypto.keys import Dek, FileRootKey
 from crypto.parts import Part, parts_digest
@@ -30,18 +31,20 @@ from policies import InvalidLabel, Label, SecurityPolicy
 from policies.requests import Role
 from portal import models
 from portal.audit import Event
-from portal.identity.emails import email_index
+from portal.cli.demonstration.clock import HistoryClock
+from portal.clock import system_clock
 from portal.identity.sessions import SessionLimits, Sessions
 from portal.models.keystore import DatabaseKeyStore
 from portal.services import installation
-from portal.services.runtime import ROOT_KEY_FILE, Runtime
+from portal.services.runtime import ROOT_KEY_FILE, Runtime, open_portal
 from portal.settings import Settings, load_settings
 
 BATCH = 5_000
 PIECE = 4_096
 LABELS_EACH, SENDERS_EACH = 24, 4
-LEVELS = ("UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL", "SECRET")
 COMMON, RARE = "report", "zinnia"
+FACTS = "world.json"
+HISTORY = timedelta(days=31)
 _SUBJECTS = (
     "radar antenna sonar hull propulsion bridge harbour convoy logistics fuel depot cable optics sensor drone "
     "payload runway shelter generator cooling firmware protocol cipher gateway network satellite uplink ground "
@@ -68,6 +71,12 @@ class Size:
     programmes: int = 20
     labels: int = 40
     companies: int = 10
+    people: int = 0
+    records: int = 0
+
+
+FULL = Size(1_000_000, 500, 2_000, companies=200, people=10_000, records=200_000)
+"""The world for which `web.md` states its limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,117 +90,127 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """An open installation, its people, and what may be looked for in it."""
+    """An open installation, its people by what they are, and what may be looked for in it."""
 
     runtime: Runtime
     organisation: str
     companies: tuple[str, ...]
     programmes: tuple[str, ...]
     labels: tuple[Label, ...]
-    official: Person
-    narrow: Person
-    partner: Person
+    people: dict[str, Person]
 
     @property
     def policy(self) -> SecurityPolicy:
         return self.runtime.access.policy
 
+    @property
+    def official(self) -> Person:
+        """A member of every programme, cleared to everything but half of the nations: the most work."""
+        return self.people["official"]
 
-def settings_in(folder: Path) -> Settings:
+    @property
+    def partner(self) -> Person:
+        return self.people["partner"]
+
+    def save(self) -> None:
+        """Write beside the data what `open_world` needs; sessions in it hold for ten hours."""
+        facts = {
+            "organisation": self.organisation,
+            "companies": self.companies,
+            "programmes": self.programmes,
+            "labels": len(self.labels),
+            "people": {name: asdict(person) for name, person in self.people.items()},
+        }
+        (self.runtime.settings.data / FACTS).write_text(json.dumps(facts))
+
+
+def open_world(folder: Path) -> World:
+    """Open a world that was saved."""
+    facts = json.loads((folder / FACTS).read_text())
+    runtime = open_portal(load_settings({}, folder))
+    return World(
+        runtime,
+        facts["organisation"],
+        tuple(facts["companies"]),
+        tuple(facts["programmes"]),
+        tuple(itertools.islice(distinct_labels(runtime.access.policy), facts["labels"])),
+        {name: Person(**person) for name, person in facts["people"].items()},
+    )
+
+
+def settings_in(folder: Path, database_url: str = "") -> Settings:
     """Write the settings of an installation for benchmarks and return them; `strongroom serve` reads the same."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "settings.toml").write_text(
-        "demonstration = true\nrequests_per_minute = 1000000\ntoken_requests_per_minute = 1000000\n"
-    )
+    lines = [
+        "demonstration = true",
+        "requests_per_minute = 1000000",
+        "token_requests_per_minute = 1000000",
+        "session_idle_minutes = 600",
+    ]
+    if database_url:
+        lines.append(f'database_url = "{database_url}"')
+    (folder / "settings.toml").write_text("\n".join(lines) + "\n")
     return load_settings({}, folder)
 
 
-def build(folder: Path, size: Size, seed: int = 3) -> World:
-    """Create an installation with `size` in `folder`."""
-    return _Builder(folder, size, random.Random(seed)).build()
+def build(folder: Path, size: Size, *, seed: int = 3, database_url: str = "") -> World:
+    """Create an installation with `size` in `folder`, its business data in SQLite there or in an empty database."""
+    return _Builder(settings_in(folder, database_url), size, random.Random(seed)).build()
 
 
 class _Builder:
-    def __init__(self, folder: Path, size: Size, chance: random.Random) -> None:
-        self.settings = settings_in(folder)
+    def __init__(self, settings: Settings, size: Size, chance: random.Random) -> None:
+        self.settings = settings
         self.size = size
         self.chance = chance
-        self.runtime = installation.create(self.settings)
+        self.now = system_clock()
+        self.clock = HistoryClock(system_clock, self.now - HISTORY)
+        self.runtime = installation.create(settings, self.clock)
         self.database = self.runtime.database
         self.seals = self.database.seals
-        self.now = self.runtime.clock()
-        self.entry = self.runtime.log.append(Event(action="portal.start", details={"size": 0})).seq
-        root = FileRootKey(self.settings.key_folder / ROOT_KEY_FILE)
-        self.ring = KeyRing(root, DatabaseKeyStore(self.database.engine), now=self.runtime.clock)
+        entry = self.runtime.log.append(Event(action="portal.start", details={"size": 0})).seq
+        self.rows = Rows(self.seals, entry)
+        root = FileRootKey(settings.key_folder / ROOT_KEY_FILE)
+        self.ring = KeyRing(root, DatabaseKeyStore(self.database.engine), now=self.clock)
 
     def build(self) -> World:
-        organisation = self.organisation("Programme Office", "BEL")
-        companies = [self.organisation(f"Company {n}", "FRA") for n in range(self.size.companies)]
-        programmes = [self.programme(f"Programme {n:03}", organisation) for n in range(self.size.programmes)]
-        labels = list(itertools.islice(distinct_labels(self.runtime.access.policy), self.size.labels))
-        self.documents(organisation, companies, programmes, labels)
-        return World(
-            self.runtime,
-            organisation,
-            tuple(companies),
-            tuple(programmes),
-            tuple(labels),
-            official=self.person("official", organisation, Role.OFFICIAL, programmes, LEVELS),
-            narrow=self.person("narrow", organisation, Role.OFFICIAL, programmes[-1:], LEVELS[:2]),
-            partner=self.person("partner", companies[-1], Role.PARTNER, programmes, LEVELS),
-        )
-
-    # Organisations and people, through the portal's own models
-
-    def add(self, row: models.SealedRow) -> str:
-        with self.database.write(self.entry) as session:
-            session.add(row)
-        return str(row.id)  # type: ignore[attr-defined]
-
-    def organisation(self, name: str, nation: str) -> str:
-        row = models.Organisation(id=models.new_id(), nation=nation, active=True, created=self.now)
-        row.name = name
-        return self.add(row)
-
-    def programme(self, name: str, lead: str) -> str:
-        row = models.Programme(id=models.new_id(), lead_organisation_id=lead, active=True, created=self.now)
-        row.name = name
-        return self.add(row)
-
-    def person(
-        self, name: str, organisation: str, role: Role, programmes: Sequence[str], levels: Sequence[str]
-    ) -> Person:
-        since = self.now - timedelta(days=1)
-        email = f"{name}@bench.example"
-        row = models.Person(
-            id=models.new_id(), organisation_id=organisation, nation="BEL", active=True, created=since
-        )
-        row.name, row.email = name.title(), email
-        row.email_index = email_index(self.seals.rows, email)
-        person = self.add(row)
-        self.add(models.RoleGrant(id=models.new_id(), person_id=person, role=role.value, valid_from=since))
         policy = self.runtime.access.policy
-        clearance = models.ClearanceGrant(
-            id=models.new_id(),
-            person_id=person,
-            policy_id=policy.id,
-            classifications=json.dumps(sorted(levels)),
-            categories=json.dumps({"Context": ["NATO", "Releasable"], "Releasable To": held_nations(policy)}),
-            valid_from=since,
-        )
-        clearance.authority = "National Security Authority"
-        self.add(clearance)
-        for programme in programmes:
-            self.add(
-                models.Membership(
-                    id=models.new_id(), person_id=person, programme_id=programme, valid_from=since
-                )
+        crowd = Crowd(self.rows, policy, self.chance, self.now - HISTORY)
+        labels = tuple(itertools.islice(distinct_labels(policy), self.size.labels))
+        with self.database.engine.execution_options(immediate=True).begin() as connection:
+            organisation = crowd.organisation(connection, "Programme Office", "BEL")
+            companies = tuple(
+                crowd.organisation(connection, f"Company {n}", "FRA") for n in range(self.size.companies)
             )
+            programmes = crowd.programmes(connection, self.size.programmes, organisation)
+            crowd.people(connection, self.size.people, [organisation, *companies], programmes)
+            partner = (companies[-1], Role.PARTNER, programmes, LEVELS)
+            measuring = {
+                "official": (organisation, Role.OFFICIAL, programmes, LEVELS),
+                "typical": (organisation, Role.OFFICIAL, programmes[:12], LEVELS),
+                "narrow": (organisation, Role.OFFICIAL, programmes[-1:], LEVELS[:2]),
+                "partner": partner,
+                "officer": (organisation, Role.OFFICER, (), ()),
+                "auditor": (organisation, Role.AUDITOR, (), ()),
+                "administrator": (organisation, Role.ADMINISTRATOR, (), ()),
+            }
+            ids = {name: crowd.person(connection, name, *what) for name, what in measuring.items()}
+        self.documents(organisation, companies, programmes, labels)
+        record_month(self.runtime, self.clock, self.size.records, self.chance)
+        self.clock.present()
+        people = {name: self.entered(person_id) for name, person_id in ids.items()}
+        self.runtime.log.checkpoint()
+        world = World(self.runtime, organisation, companies, programmes, labels, people)
+        world.save()
+        return world
+
+    def entered(self, person_id: str) -> Person:
+        """Give somebody an API token and a session."""
         runtime = self.runtime
-        token, _ = runtime.account._tokens.create(person, "bench", 30, 2, 2)
+        token, _ = runtime.account._tokens.create(person_id, "bench", 30, 2, 2)
         sessions = Sessions(self.database, runtime.log, runtime.clock, SessionLimits())
-        secret, _ = sessions.open(person, 2, None, None)
-        return Person(person, token, secret)
+        secret, _ = sessions.open(person_id, 2, None, None)
+        return Person(person_id, token, secret)
 
     # Documents, straight into their tables
 
@@ -209,11 +228,11 @@ class _Builder:
                 {"id": number, "digest": digest, "canonical": label.canonical()}
                 for number, (digest, label) in enumerate(zip(digests, labels, strict=True), 1)
             ]
-            self.put(connection, models.LabelRecord, rows)
+            self.rows.put(connection, models.LabelRecord, rows)
             counters: Counter[tuple[str, int, str, str, str]] = Counter()
             packs: dict[str, list[PackEntry]] = {programme: [] for programme in programmes}
             habits = {programme: self.habit(labels, companies) for programme in programmes}
-            step = timedelta(days=730) / self.size.documents
+            step = timedelta(days=730) / max(1, self.size.documents)
             for start in range(0, self.size.documents, BATCH):
                 heads, versions = [], []
                 for number in range(start, min(start + BATCH, self.size.documents)):
@@ -239,8 +258,8 @@ class _Builder:
                     place = (head["programme_id"], index + 1, head["originator_id"], lead, head["state"])
                     counters[place] += 1
                     packs[head["programme_id"]].append(PackEntry(head["id"], digests[index], title))
-                self.put(connection, models.Document, heads)
-                self.put(connection, models.Version, versions)
+                self.rows.put(connection, models.Document, heads)
+                self.rows.put(connection, models.Version, versions)
             names = [column.key for column in models.Counter.__table__.primary_key.columns]
             connection.execute(
                 insert(models.Counter),
@@ -306,44 +325,24 @@ class _Builder:
                 piece = seal_piece(self.ring, programme, number, held)
                 yield {"programme_id": programme, "number": number, "entries": len(held), "piece": piece}
 
-    def put(self, connection: Connection, model: type[models.SealedRow], rows: list[dict[str, Any]]) -> None:
-        """Seal rows as `portal.models.sealing` does at a flush, and insert them."""
-        table = cast(Table, model.__table__)
-        names = sorted(column.key for column in table.columns if column.key not in ("seal", "row_version"))
-        keys = [column.key for column in table.primary_key.columns]
-        for row in rows:
-            row |= {"log_entry": self.entry, "row_version": 1}
-            key = "/".join(str(row[name]) for name in keys)
-            row["seal"] = self.seals.rows.seal(table.name, key, 1, [(name, row[name]) for name in names])
-        connection.execute(insert(model), rows)
-
-
-def _nations(policy: SecurityPolicy) -> list[str]:
-    tag = next(tag for tag in policy.tags if tag.name == "Releasable To")
-    return sorted(item.name for item in tag.categories)
-
-
-def held_nations(policy: SecurityPolicy) -> list[str]:
-    """Return the half of the nations that clearances hold, so that lists have labels to leave out."""
-    return _nations(policy)[::2]
-
 
 def distinct_labels(policy: SecurityPolicy) -> Iterator[Label]:
-    """Yield labels that are all different: each level alone, then releasable to one nation, then to two."""
-    for level in LEVELS:
-        yield policy.compose(level)
-    nations = _nations(policy)
-    for count in (1, 2):
-        for released in itertools.combinations(nations, count):
+    """Yield labels that are all different: each level alone, then releasable to one nation, to two, to three."""
+    seen: set[Label] = set()
+    every = nations(policy)
+    for count in range(4):
+        for released in itertools.combinations(every, count):
             for level in LEVELS:
-                # Not every nation may stand with every level.
+                # Not every nation may stand with every level, and some are implied.
                 with suppress(InvalidLabel):
-                    yield policy.compose(level, {"Releasable To": released})
+                    label = policy.compose(level, {"Releasable To": released} if released else {})
+                    if label not in seen:
+                        seen.add(label)
+                        yield label
 
 
 def main() -> None:
-    folder, documents = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else Size.documents
-    build(folder, Size(documents)).runtime.close()
+    build(Path(sys.argv[1]), FULL if "full" in sys.argv else Size()).runtime.close()
 
 
 if __name__ == "__main__":

@@ -37,7 +37,10 @@ class Settings:
             "doc": "File that keeps the highest signed checkpoint, outside `data` in production. Default: DATA/anchor."
         },
     )
-    database_url: str = field(default="", metadata={"doc": "Business database. Default: SQLite in DATA."})
+    database_url: str = field(
+        default="",
+        metadata={"doc": "Business database: an SQLite or PostgreSQL URL. Default: SQLite in DATA."},
+    )
     log: Path | None = field(default=None, metadata={"doc": "File of the access log. Default: DATA/log.db."})
     blobs: Path | None = field(
         default=None, metadata={"doc": "Folder of the encrypted documents. Default: DATA/blobs."}

@@ -8,9 +8,12 @@ import shutil
 import pytest
 
 
-def require_program(name: str) -> str:
-    """Return the path of a program; fails in CI (`CI=true`), skips elsewhere, when the machine has none."""
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+def require_program(name: str, *, places: str = "/usr/sbin:/sbin") -> str:
+    """Return the path of a program; fails in CI (`CI=true`), skips elsewhere, when the machine has none.
+
+    It is looked for on the PATH, then in `places`.
+    """
+    path = shutil.which(name) or shutil.which(name, path=places)
     if path is not None:
         return path
     words = f"{name} is not installed"

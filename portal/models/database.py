@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
 from portal.errors import Unavailable
@@ -22,14 +23,47 @@ class PortalSession(Session):
 sealing.install(PortalSession)
 
 
+_WAIT = 10
+"""Seconds that a transaction waits for another one's lock, and a request for a connection."""
+
+_UNREACHABLE = (OperationalError, NoConnection)
+_WRITERS = 0x5374726F6E67
+"""The PostgreSQL advisory lock of whoever writes: any number that no other program of this database uses."""
+
+
 def make_engine(url: str) -> Engine:
-    """Return an engine; SQLite gets WAL, full synchronisation, foreign keys and explicit transactions."""
+    """Return an engine for SQLite or PostgreSQL (`postgresql://…`), on which one transaction writes at a time.
+
+    SQLite gets WAL, full synchronisation, foreign keys and explicit transactions.
+    """
+    parsed = make_url(url)
     # Without hide_parameters a database error would carry rows' values into the operational log.
-    engine = create_engine(url, pool_size=32, max_overflow=64, hide_parameters=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+    if parsed.get_backend_name() == "postgresql":
+        engine = create_engine(
+            _with_driver(parsed),
+            pool_size=16,
+            max_overflow=16,
+            pool_timeout=_WAIT,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"options": f"-c lock_timeout={_WAIT}s -c timezone=UTC"},
+        )
+        event.listen(engine, "begin", _begin_postgresql)
+        return engine
+    engine = create_engine(parsed, pool_size=32, max_overflow=64, hide_parameters=True)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _with_driver(url: URL) -> URL:
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    # Numbers and counters are read and then written: as on SQLite, writers take turns, and readers never wait.
+    if connection.get_execution_options().get("immediate", False):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -37,7 +71,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # Text that is not UTF-8 was not written by the portal: it is read, so that its row's seal refuses it.
     connection.text_factory = _text
     for pragma in (
-        "busy_timeout=10000",
+        f"busy_timeout={_WAIT * 1000}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
@@ -63,15 +97,21 @@ class Database:
         self.engine = engine
         self.seals = seals
         self._writing = engine.execution_options(immediate=True)
+        # A session reads one state from its first query to its last; SQLite does so by itself.
+        self._reading = engine
+        if engine.dialect.name == "postgresql":
+            self._reading = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Yield a session that only reads; raises Unavailable when the database does not answer."""
-        session = PortalSession(self.engine, expire_on_commit=False, autoflush=False)
+        session = PortalSession(self._reading, expire_on_commit=False, autoflush=False)
         session.info["seals"] = self.seals
         try:
             yield session
-        except OperationalError as fault:
+        except _UNREACHABLE as fault:
             raise _unavailable() from fault
         finally:
             session.close()
@@ -90,7 +130,7 @@ class Database:
         try:
             yield session
             session.commit()
-        except OperationalError as fault:
+        except _UNREACHABLE as fault:
             session.rollback()
             raise _unavailable() from fault
         except BaseException:
