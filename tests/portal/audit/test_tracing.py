@@ -36,7 +36,15 @@ def varied(log: AuditLog, count: int = 400) -> list[Record]:
             log.append(Event("session.open", actor=person))
         elif waiting and chance.random() < 0.9:
             seq, who, what = waiting.pop(chance.randrange(len(waiting)))
-            log.append(outcome(seq, who, what, organisation="o1", outcome=chance.choice(["complete", "aborted", "unknown"])))
+            log.append(
+                outcome(
+                    seq,
+                    who,
+                    what,
+                    organisation="o1",
+                    outcome=chance.choice(["complete", "aborted", "unknown"]),
+                )
+            )
     return [log.record(seq) for seq in range(log.size())]
 
 
