@@ -1,6 +1,7 @@
 """Encrypted streams against bare AES-256-GCM on 1 MiB buffers and against the `tink` package, in one run, one core.
 
-Everything lies in memory and the output is discarded. `python -m bench.streams [MIB]`.
+Everything lies in memory and the output is discarded. All read the same bytes: one buffer used again and again would
+stay in the processor's cache, and measure that. `python -m bench.streams [MIB]`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from bench.figures import Figure, machine, show
 from crypto.parts import PartsReader, PartWriter
+from crypto.segments import TAG
 from crypto.streams import DecryptingReader, EncryptingWriter
 
 MIB = 1 << 20
@@ -26,6 +29,8 @@ ROUNDS = 5
 KEY = bytes(range(32))
 CONTEXT = b"bench"
 BARE = "bare AESGCM, 1 MiB buffers: "
+ENCRYPT, DECRYPT = "stream: encrypt", "stream: decrypt"
+BARE_SHARE, TINK_TIMES, MEMORY_MIB = 0.8, 1.5, 16.0
 
 
 class Null:
@@ -64,18 +69,21 @@ def pieces(plain: bytes, step: int = MIB) -> list[memoryview]:
     return [view[start : start + step] for start in range(0, len(view), step)]
 
 
-def bare(count: int) -> Works:
+def bare(plain: bytes) -> Works:
     aead, nonce = AESGCM(KEY), bytes(12)
-    plain, sealed = bytearray(os.urandom(MIB)), bytearray(MIB + 16)
-    aead.encrypt_into(nonce, plain, None, sealed)
+    target, sealed = bytearray(MIB + TAG), bytearray(len(plain) // MIB * (MIB + TAG))
+    places = [memoryview(sealed)[start : start + MIB + TAG] for start in range(0, len(sealed), MIB + TAG)]
+    for piece, place in zip(pieces(plain), places, strict=True):
+        aead.encrypt_into(nonce, piece, None, place)
 
     def encrypt() -> None:
-        for _ in range(count):
-            aead.encrypt_into(nonce, plain, None, sealed)
+        for piece in pieces(plain):
+            aead.encrypt_into(nonce, piece, None, target)
 
     def decrypt() -> None:
-        for _ in range(count):
-            aead.decrypt_into(nonce, sealed, None, plain)
+        opened = memoryview(target)[:MIB]
+        for place in places:
+            aead.decrypt_into(nonce, place, None, opened)
 
     return {BARE + "encrypt": encrypt, BARE + "decrypt": decrypt}
 
@@ -100,9 +108,9 @@ def ours(plain: bytes, stream: bytes) -> Works:
             pass
 
     return {
-        "stream: encrypt": lambda: encrypt(MIB),
+        ENCRYPT: lambda: encrypt(MIB),
         "stream: encrypt, writes of 64 KiB": lambda: encrypt(1 << 16),
-        "stream: decrypt": segments,
+        DECRYPT: segments,
         "stream: decrypt, read from a file": from_file,
         "stream: decrypt, file, readinto 1 MiB": readinto,
     }
@@ -189,21 +197,37 @@ def main() -> None:
     with EncryptingWriter(sink, KEY, CONTEXT) as writer:
         writer.write(plain)
     stream = sink.getvalue()
-    works = bare(count) | tink(plain, stream) | ours(plain, stream) | in_parts(plain)
+    works = bare(plain) | tink(plain, stream) | ours(plain, stream) | in_parts(plain)
+    print(f"{count} MiB in memory, one core, best of {ROUNDS} rounds in turns; {machine()}", flush=True)
     measured = rates(works, count * MIB)
-    print(f"{count} MiB in memory, one core, best of {ROUNDS} rounds in turns")
     for name, rate in measured.items():
-        kind = "encrypt" if "encrypt" in name else "decrypt"
-        line = f"{name:40} {rate:6.2f} GB/s {rate / measured[BARE + kind]:7.1%} of bare"
-        print(
-            line + (f" {rate / measured['tink: ' + kind]:6.2f} x tink" if "tink: " + kind in measured else "")
-        )
+        print(f"  {name}: {rate:.2f} GB/s, {rate / measured[_bare_of(name)]:.0%} of bare AESGCM", flush=True)
+    figures = [
+        *(
+            Figure(
+                f"{name} / bare AESGCM", measured[name] / measured[_bare_of(name)], "", BARE_SHARE, least=True
+            )
+            for name in (ENCRYPT, DECRYPT)
+        ),
+        *(
+            Figure(f"{name} / tink", measured[name] / measured[other], "", TINK_TIMES, least=True)
+            for name, other in ((ENCRYPT, "tink: encrypt"), (DECRYPT, "tink: decrypt"))
+            if other in measured
+        ),
+    ]
     for mib in (1, 64, 512):
         used = subprocess.run(
             [sys.executable, "-m", "bench.streams", "memory", str(mib)],
             check=True, capture_output=True, text=True,
         ).stdout.strip()  # fmt: skip
-        print(f"peak memory above the interpreter, {mib:4} MiB written and read: {float(used):5.1f} MiB")
+        figures.append(
+            Figure(f"memory above the interpreter, {mib} MiB both ways", float(used), "MiB", MEMORY_MIB)
+        )
+    show(figures)
+
+
+def _bare_of(name: str) -> str:
+    return BARE + ("encrypt" if "encrypt" in name else "decrypt")
 
 
 if __name__ == "__main__":
