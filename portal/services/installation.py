@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-
 from crypto.keys import create_root_key_file
 from policies import SHIPPED, parse_policy
 from policies.requests import Role
@@ -47,6 +44,10 @@ class Invitation:
 
 def migrate(settings: Settings) -> None:
     """Bring the business database to the newest schema (Alembic)."""
+    # Loaded when it is wanted: a start that finds its installation need not wait for it.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     engine = make_engine(settings.portal_database)
