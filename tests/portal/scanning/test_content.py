@@ -120,6 +120,12 @@ def test_a_content_types_bomb_ends_the_look() -> None:
     assert kinds(facts(data)) == {NoticeKind.PARTLY_EXAMINED}
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_part_packed_as_no_document_format_packs_is_not_opened(method: int) -> None:
+    data = archive(lambda container: container.writestr("[Content_Types].xml", "<Types/>", method))
+    assert kinds(facts(data)) == {NoticeKind.PARTLY_EXAMINED}
+
+
 def test_an_archive_of_very_many_entries_is_not_examined() -> None:
     def fill(container: zipfile.ZipFile) -> None:
         for number in range(10_001):
