@@ -126,6 +126,9 @@ class Transfer:
             error = _damaged(self._released)
             self._alarm.report(error, self._actor)
             raise error from fault
+        except Exception:
+            self._failed = True
+            raise
 
     def close(self) -> None:
         """Record the outcome with the bytes handed over, the piece on its way included; once, however it ended."""

@@ -1,0 +1,59 @@
+"""Release: what becomes of a transfer whose store fails while it runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crypto.parts import PartsReader, PartWriter
+from policies.requests import Action
+from portal.errors import Unavailable
+from portal.services.release import Transfer
+from tests.portal.attack import actor, open_copy, recorded
+from tests.portal.worlds import World
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    copy = open_copy(tmp_path / "data")
+    yield copy
+    copy.runtime.close()
+
+
+def in_two_parts(world: World, document: str) -> PartsReader:
+    """Return content of two parts, the second of which goes missing once it was seen to be there."""
+    release = world.runtime.release
+    parts = []
+    for number in (1, 2):
+        sink = release._blobs.create(f"two/part-{number}")
+        writer = PartWriter(sink, KEY, document, 1, number)
+        writer.write(b"Deliverable")
+        parts.append(writer.close())
+        sink.close()
+    reader = PartsReader(lambda number: release._blobs.open(f"two/part-{number}"), parts, KEY, document, 1)
+    release._blobs.delete("two/part-2")
+    return reader
+
+
+def test_a_transfer_whose_store_fails_midway_is_recorded_as_failed(world: World) -> None:
+    document = world.deposited(b"Deliverable")
+    release = world.runtime.release
+    permission = release.permit(actor(world, "official"), Action.DOCUMENT_READ, document)
+    with recorded(world) as records:
+        opened = release.open(permission)
+        opened._content.close()
+        content = in_two_parts(world, document)
+        transfer = Transfer(
+            release._log, release._alarm, permission, opened._intent, opened._receipt, content, 0, 22
+        )
+        pieces = iter(transfer)
+        assert hashlib.sha256(next(pieces)).digest() == permission.released.sha256
+        with pytest.raises(Unavailable):
+            next(pieces)
+        transfer.close()
+    assert [(r.get("outcome"), r.get("bytes_handed")) for r in records] == [(None, None), ("failed", 11)]
