@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 
 from portal.api import make_blueprint as make_api
 from portal.http import csrf, identify, limits, problems, routing, slots
@@ -55,7 +55,7 @@ def _secure(response: Response) -> Response:
     if "Content-Security-Policy" in response.headers:
         return response
     https = runtime_of_request().settings.secure
-    if response.mimetype == "text/html":
+    if response.mimetype == "text/html" and request.method != "OPTIONS":
         headers = page_headers(g.csp_nonce, https=https, wasm=g.get("wasm", False))
     else:
         headers = answer_headers(https=https)

@@ -93,8 +93,9 @@ def _answer(
     return answer
 
 
-def _bytes(words: str, media_type: str = "application/octet-stream") -> Json:
-    return {"description": words, "headers": _ENTRY, "content": {media_type: {"schema": {"type": "string"}}}}
+def _bytes(words: str, media_type: str = "application/octet-stream", headers: Json = _ENTRY) -> Json:
+    answer: Json = {"description": words, "content": {media_type: {"schema": {"type": "string"}}}}
+    return {**answer, "headers": headers} if headers else answer
 
 
 def _operation(
@@ -259,7 +260,7 @@ def _paths() -> Json:
             "get": _operation(
                 "readArchive",
                 "Stream several documents as one ZIP; what may not be read is left out.",
-                {"200": _bytes("The ZIP.", "application/zip")},
+                {"200": _bytes("The ZIP.", "application/zip", {})},
                 parameters=[
                     _query(
                         "id",

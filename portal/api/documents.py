@@ -32,7 +32,9 @@ def register(blueprint: Blueprint) -> None:
 @signed_in()
 def documents() -> Response:
     """List documents."""
-    return _page(request.args, wanted_text(request.args, "q"))
+    if "q" in request.args:
+        raise Invalid("A search does not go into an address.", mend="POST the words to /documents/search.")
+    return _page(request.args, None)
 
 
 @signed_in()

@@ -36,7 +36,13 @@ def audit() -> None:
 @audit.command()
 @acting_options
 @click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)
-@click.option("--out", required=True, metavar="FILE", help="File to write, or - for standard output.")
+@click.option(
+    "--out",
+    default="-",
+    show_default=True,
+    metavar="FILE",
+    help="File to write; - is standard output.",
+)
 @click.option("--from", "since", type=Moment(), help="From this time on (inclusive).")
 @click.option("--to", "until", type=Moment(), help="Before this time (exclusive).")
 @click.option("--person", help="Id of who acted.")

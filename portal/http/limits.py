@@ -28,15 +28,20 @@ def install(app: Flask, settings: Settings) -> Limiter:
 
 
 def _rate(settings: Settings) -> str:
-    by_token = request.authorization is not None
+    by_token = _authorization() is not None
     return f"{settings.token_requests_per_minute if by_token else settings.requests_per_minute} per minute"
 
 
 def _key() -> str:
-    header = request.headers.get("Authorization")
+    header = _authorization()
     if header is not None:
         return "token:" + hashlib.sha256(header.encode()).hexdigest()
     return "address:" + get_remote_address()
+
+
+def _authorization() -> str | None:
+    # Pages take no tokens: there, whoever invents one for each request would have a limit of their own for each.
+    return request.headers.get("Authorization") if request.path.startswith("/api/") else None
 
 
 def count_refused(address: str, per_minute: int) -> None:

@@ -176,14 +176,15 @@ def _response(status: int, kind: str, message: str, mend: str, facts: Mapping[st
     title = TITLES.get(status, TITLES[500])
     if for_program():
         problem = {
-            "type": f"{request.url_root}problems/{kind}",
+            "type": f"{runtime().settings.public_url.rstrip('/')}/problems/{kind}",
             "title": title,
             "status": status,
             "detail": message,
             **({"mend": mend} if mend else {}),
             **facts,
         }
-        if status not in (404, 401):
+        # Only where an administrator is to look it up: a number that differs each time would make alike answers differ.
+        if status >= 500:
             problem["instance"] = f"urn:uuid:{request_id()}"
         answer = jsonify(problem)
         answer.mimetype = _PROBLEM

@@ -78,6 +78,8 @@ def test_words_that_are_half_characters_find_nothing(world: World) -> None:
 
 
 BAD_LISTS = (
+    "q=harbour",
+    "q=",
     "limit=0",
     "limit=201",
     "limit=-1",

@@ -134,9 +134,7 @@ def test_an_export_is_narrowed_and_written_as_csv(demo: Demo, tmp_path: Path) ->
 
 
 def test_an_export_goes_to_standard_output(demo: Demo) -> None:
-    lines = _lines(
-        demo, "audit", "export", "--out=-", "--action=account.create", "--to=2099-01-01", role="auditor"
-    )
+    lines = _lines(demo, "audit", "export", "--action=account.create", "--to=2099-01-01", role="auditor")
     assert {json.loads(line)["action"] for line in lines[:-1]} == {"account.create"}
     assert "footer" in json.loads(lines[-1])
 

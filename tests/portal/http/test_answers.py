@@ -146,6 +146,20 @@ def test_every_answer_to_a_program_may_run_nothing(world: World, path: str) -> N
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+def test_an_answer_to_a_program_names_the_portal_and_not_the_host_that_was_asked_for(world: World) -> None:
+    answer = world.get("/documents/absent", "official", headers={"Host": "elsewhere.example"})
+    assert answer.json["type"] == f"{world.runtime.settings.public_url}/problems/not-found"
+    assert "elsewhere" not in str(answer.headers)
+
+
+@pytest.mark.parametrize("path", ["/documents", "/openapi.json", "/documents/absent/content"])
+def test_what_methods_an_address_takes_is_no_page(world: World, path: str) -> None:
+    answer = world.client.options(f"/api/v1{path}", headers=world.headers("official"))
+    assert answer.status_code == 200
+    assert answer.data == b""
+    assert "nonce" not in answer.headers["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize(
     "name", ["page.html", "drawing.svg", "script.js", "plan.pdf", "note.txt", "data.xml"]
 )

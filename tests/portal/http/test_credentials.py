@@ -112,6 +112,13 @@ def test_forged_tokens_beyond_the_limit_leave_no_record(world: World) -> None:
     limited.runtime.close()
 
 
+def test_an_invented_token_does_not_lift_the_limit_of_pages(world: World) -> None:
+    limited = open_copy(world.runtime.settings.data.parent / "pages", requests_per_minute=5)
+    statuses = [ask(limited, f"Bearer {number}", "/sign-in").status_code for number in range(8)]
+    assert statuses == [200] * 5 + [429] * 3
+    limited.runtime.close()
+
+
 def test_requests_beyond_the_limit_are_told_when_to_come_back_and_leave_no_record(world: World) -> None:
     limited = open_copy(world.runtime.settings.data.parent / "few", token_requests_per_minute=3)
     answers = [limited.get("/documents", "official") for _ in range(3)]
