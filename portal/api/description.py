@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response, jsonify
 
+from portal.api.schemas import TIME, Json, schemas
 from portal.http.content import runtime
 from portal.http.routing import open_to_anyone
 from portal.services.auditing import FORMATS
-from portal.services.documents import LONGEST_QUERY, SORTS
+from portal.services.documents import SORTS
 from portal.services.pages import LIMIT
-
-Json = dict[str, Any]
 
 
 def register(blueprint: Blueprint) -> None:
@@ -42,7 +39,7 @@ def describe(server: str) -> Json:
         "paths": _paths(),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": _schemas(),
+            "schemas": schemas(),
             "responses": {
                 name: _answer(words, "Problem", "application/problem+json")
                 for name, words in _PROBLEMS.items()
@@ -73,13 +70,28 @@ _STATUS = {
     "TooMany": 429,
     "Unavailable": 503,
 }
-_ALWAYS = ("Invalid", "Unauthenticated", "NotPermitted", "NotFound", "TooMany", "Unavailable")
-_ENTRY: Json = {
-    "Strongroom-Log-Entry": {
-        "description": "The number of this access in the log.",
-        "schema": {"type": "integer", "minimum": 0},
-    }
+_OTHER: Json = {
+    "description": "Another method, another kind of body, or a fault in the portal.",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+_ALWAYS = ("Invalid", "Unauthenticated", "NotPermitted", "NotFound", "TooMany", "Unavailable")
+
+
+def _says(words: str, kind: str = "string") -> Json:
+    return {"description": words, "required": True, "schema": {"type": kind}}
+
+
+_ENTRY: Json = {"Strongroom-Log-Entry": _says("The number of this access in the log.", "integer")}
+_STORED: Json = {**_ENTRY, "Location": _says("The document's address.")}
+_CONTENT: Json = {
+    **_ENTRY,
+    "ETag": _says("The SHA-256 of the whole version, in hexadecimal."),
+    "Accept-Ranges": _says("Always `bytes`."),
+    "Content-Disposition": _says("The file name (RFC 6266)."),
+    "Repr-Digest": _says("The SHA-256 of the whole version (RFC 9530)."),
+    "Strongroom-Version": _says("The version's number.", "integer"),
+}
+_RANGE: Json = {**_CONTENT, "Content-Range": _says("Which bytes these are, and of how many.")}
 
 
 def _answer(
@@ -93,9 +105,16 @@ def _answer(
     return answer
 
 
-def _bytes(words: str, media_type: str = "application/octet-stream", headers: Json = _ENTRY) -> Json:
-    answer: Json = {"description": words, "content": {media_type: {"schema": {"type": "string"}}}}
-    return {**answer, "headers": headers} if headers else answer
+def _bytes(words: str, headers: Json, *media_types: str) -> Json:
+    content = {media_type: {"schema": {"type": "string"}} for media_type in media_types or ("*/*",)}
+    return {"description": words, "headers": headers, "content": content}
+
+
+_CONTENTS: Json = {
+    "200": _bytes("The content, in its own media type.", _CONTENT),
+    "206": _bytes("The range.", _RANGE),
+    "304": {"description": "What `If-None-Match` names is still the content.", "headers": _CONTENT},
+}
 
 
 def _operation(
@@ -110,7 +129,8 @@ def _operation(
     problems = {
         str(_STATUS[problem]): {"$ref": f"#/components/responses/{problem}"} for problem in (*_ALWAYS, *more)
     }
-    operation: Json = {"operationId": name, "summary": words, "responses": {**answers, **problems}}
+    responses = {**answers, **problems, "default": _OTHER}
+    operation: Json = {"operationId": name, "summary": words, "responses": responses}
     if parameters:
         operation["parameters"] = parameters
     if body:
@@ -143,10 +163,9 @@ _LIMIT = _query(
     "limit", "How many items.", {"type": "integer", "minimum": 1, "maximum": LIMIT, "default": 50}
 )
 _CURSOR = _query("cursor", "`next` of the page before.")
-_TIME: Json = {"type": "string", "format": "date-time"}
 _FILTER = [
-    _query("from", "From this time on (inclusive).", _TIME),
-    _query("to", "Before this time (exclusive).", _TIME),
+    _query("from", "From this time on (inclusive).", TIME),
+    _query("to", "Before this time (exclusive).", TIME),
     _query("person", "Id of who acted."),
     _query("document", "Id of the document."),
     _query("programme", "Id of the programme."),
@@ -157,8 +176,13 @@ _FILTER = [
 ]
 _DIGEST = _header("Repr-Digest", "`sha-256=:BASE64:` of the content; checked (RFC 9530).")
 _NAME = _header("Content-Disposition", "`attachment; filename*=UTF-8''NAME`.")
+_HOW = [
+    _header("Range", "`bytes=FIRST-LAST`; one range, several give the whole."),
+    _header("If-Range", "`ETag` that the range is to be of."),
+    _header("If-None-Match", "`ETag` of what is at hand."),
+]
 _RAW: Json = {"application/octet-stream": {"schema": {"type": "string"}}}
-_CREATED = {"201": _answer("Stored whole, with its record.", "Receipt", headers=_ENTRY)}
+_CREATED = {"201": _answer("Stored whole, with its record.", "Receipt", headers=_STORED)}
 
 
 def _form(*fields: str) -> Json:
@@ -225,8 +249,8 @@ def _paths() -> Json:
             "get": _operation(
                 "readContent",
                 "Hand out the current version, or a range of it.",
-                {"200": _bytes("The content."), "206": _bytes("The range.")},
-                parameters=[_header("Range", "`bytes=FIRST-LAST`.")],
+                _CONTENTS,
+                parameters=_HOW,
                 more=("RangeNotSatisfiable",),
             ),
             "put": _operation(
@@ -251,8 +275,8 @@ def _paths() -> Json:
             "get": _operation(
                 "readVersion",
                 "Hand out one version, or a range of it.",
-                {"200": _bytes("The content."), "206": _bytes("The range.")},
-                parameters=[_header("Range", "`bytes=FIRST-LAST`.")],
+                _CONTENTS,
+                parameters=_HOW,
                 more=("RangeNotSatisfiable",),
             ),
         },
@@ -260,7 +284,7 @@ def _paths() -> Json:
             "get": _operation(
                 "readArchive",
                 "Stream several documents as one ZIP; what may not be read is left out.",
-                {"200": _bytes("The ZIP.", "application/zip", {})},
+                {"200": _bytes("The ZIP.", {}, "application/zip")},
                 parameters=[
                     _query(
                         "id",
@@ -270,6 +294,21 @@ def _paths() -> Json:
                     )
                 ],
             )
+        },
+        "/openapi.json": {
+            "get": {
+                **_operation(
+                    "describe",
+                    "This description (anyone).",
+                    {
+                        "200": {
+                            "description": "OpenAPI 3.1.",
+                            "content": {"application/json": {"schema": {"type": "object"}}},
+                        }
+                    },
+                ),
+                "security": [],
+            }
         },
         "/programmes": {
             "get": _operation(
@@ -296,96 +335,8 @@ def _paths() -> Json:
             "get": _operation(
                 "exportRecords",
                 "Stream an export, oldest record first, with a footer (auditors).",
-                {"200": _bytes("The export.", "application/jsonl")},
+                {"200": _bytes("The export.", _ENTRY, "application/jsonl", "text/csv")},
                 parameters=[_query("format", "Format.", {"type": "string", "enum": list(FORMATS)}), *_FILTER],
             )
         },
-    }
-
-
-def _page(item: str) -> Json:
-    return {
-        "type": "object",
-        "required": ["items", "next"],
-        "properties": {
-            "items": {"type": "array", "items": {"$ref": f"#/components/schemas/{item}"}},
-            "next": {"type": ["string", "null"]},
-        },
-    }
-
-
-def _object(required: Json, **optional: Json) -> Json:
-    return {"type": "object", "required": list(required), "properties": {**required, **optional}}
-
-
-def _schemas() -> Json:
-    text: Json = {"type": "string"}
-    number: Json = {"type": "integer", "minimum": 0}
-    digest: Json = {"type": "string", "pattern": "^sha-256:[0-9a-f]{64}$"}
-    texts: Json = {"type": "array", "items": text}
-    programme = _object({"id": text, "name": text})
-    document: Json = {
-        "id": text,
-        "title": text,
-        "label": {"$ref": "#/components/schemas/Label"},
-        "programme": text,
-        "programme_name": text,
-        "originator": text,
-        "version": number,
-        "size": number,
-        "digest": {"type": ["string", "null"]},
-        "media_type": {"type": ["string", "null"]},
-        "file_name": {"type": ["string", "null"]},
-        "state": text,
-        "created": _TIME,
-        "changed": _TIME,
-        "due": {"type": ["string", "null"], "format": "date-time"},
-    }
-    version: Json = {
-        "version": number,
-        "file_name": text,
-        "media_type": text,
-        "size": number,
-        "digest": digest,
-        "notices": texts,
-        "created": _TIME,
-        "log_entry": number,
-    }
-    return {
-        "Label": _object({"marking": text, "classification": text, "policy": text}),
-        "Document": _object(document),
-        "DocumentDetail": _object({**document, "versions": {"type": "array", "items": _object(version)}}),
-        "DocumentPage": _page("Document"),
-        "Programme": programme,
-        "ProgrammePage": _page("Programme"),
-        "Receipt": _object(
-            {
-                "id": text,
-                "version": number,
-                "digest": digest,
-                "size": number,
-                "media_type": text,
-                "notices": texts,
-                "marking": text,
-                "time": _TIME,
-                "log_entry": number,
-            }
-        ),
-        "Search": _object(
-            {"q": {**text, "minLength": 1, "maxLength": LONGEST_QUERY}},
-            programme=text,
-            label=text,
-            sort=text,
-            cursor=text,
-            limit=number,
-        ),
-        "Record": {
-            "type": "object",
-            "required": ["v", "seq", "time", "action"],
-            "properties": {"v": number, "seq": number, "time": _TIME, "action": text},
-        },
-        "RecordPage": _page("Record"),
-        "Problem": _object(
-            {"type": text, "title": text, "status": number, "detail": text}, mend=text, rules=texts
-        ),
     }
