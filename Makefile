@@ -36,6 +36,10 @@ demo: setup ## Serve a demonstration on http://localhost:PORT, with the sign-ins
 test: setup ## Run all tests
 	$(BIN)/pytest -n 2 --dist loadgroup
 
+.PHONY: journeys
+journeys: setup ## Look at every page in both themes, at every width, enlarged, without script; run the journeys
+	$(BIN)/pytest -n 2 --dist loadgroup -m browser tests/journeys
+
 .PHONY: check
 check: setup ## Check style, types and which room imports which
 	$(BIN)/ruff check $(LINTED)
@@ -45,7 +49,7 @@ check: setup ## Check style, types and which room imports which
 
 .PHONY: bench
 bench: setup ## Run the benchmarks of bench/, one after the other
-	for file in $$(grep -lE '^if __name__ ==' bench/*.py); do echo "== $$file"; $(BIN)/python "$$file"; done
+	for name in streams policies transfers pages; do echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done
 
 .PHONY: pictures
 pictures: setup ## Take the documentation's pictures anew from a demonstration, in Chromium
