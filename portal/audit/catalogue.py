@@ -95,7 +95,8 @@ class Entry:
     """One action of the catalogue.
 
     `outcomes`: its record is an intent, to be completed by a second record of the same action. `discloses`: a
-    permitted record of it means that the actor was shown the document's content.
+    permitted record of it means that the actor was shown the document's content. `routine`: part of everybody's day
+    (signing in, looking at a list), which pages may leave out; what was refused or failed is never routine.
     """
 
     action: str
@@ -103,6 +104,7 @@ class Entry:
     details: Mapping[str, Kind]
     outcomes: bool = False
     discloses: bool = False
+    routine: bool = False
 
 
 COMMON: Mapping[str, Kind] = MappingProxyType(
@@ -183,6 +185,24 @@ PRIVATE_NAMES = frozenset(
 )
 """What an event may hand over as `private`: it enters the log as a salted commitment only."""
 
+_ROUTINE = frozenset(
+    {
+        "account.manage",
+        "document.list",
+        "document.search",
+        "grant.show",
+        "job.run",
+        "log.checkpoint",
+        "log.read",
+        "log.search",
+        "organisation.manage",
+        "programme.manage",
+        "session.close",
+        "session.open",
+        "system.status",
+    }
+)
+
 
 def _entries() -> Mapping[str, Entry]:
     found: dict[str, Entry] = {}
@@ -197,7 +217,9 @@ def _entries() -> Mapping[str, Entry]:
         keys = dict(COMMON)
         for group in details:
             keys.update(group)
-        found[action] = Entry(action, meaning, MappingProxyType(keys), outcomes, discloses)
+        found[action] = Entry(
+            action, meaning, MappingProxyType(keys), outcomes, discloses, action in _ROUTINE
+        )
 
     # Documents
     add("document.upload", "A new document was deposited.", DEPOSIT, outcomes=True)

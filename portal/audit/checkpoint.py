@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -57,6 +58,14 @@ class InclusionProof:
     leaf_hash: bytes
     hashes: tuple[bytes, ...]
     signed: SignedCheckpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """The checkpoint that the anchor holds, and when its file was written."""
+
+    checkpoint: Checkpoint
+    written: datetime
 
 
 class Checkpoints:
@@ -116,6 +125,18 @@ class Checkpoints:
             return None
         raw = blob(note, "the checkpoint")
         return SignedCheckpoint(self._open(raw, "checkpoint"), raw)
+
+    def anchored(self) -> Anchored | None:
+        """Return what the anchor holds, None without one.
+
+        Raises Tampered when it is not this log's, or the tree has another root at its size, and Unavailable when it
+        cannot be read.
+        """
+        checkpoint = self._read_anchor()
+        if checkpoint is None:
+            return None
+        self._compare(checkpoint)
+        return Anchored(checkpoint, datetime.fromtimestamp(self._anchor.stat().st_mtime, UTC))
 
     def prove_inclusion(self, seq: int) -> InclusionProof:
         """Prove that record `seq` is in the log, against a checkpoint that covers it; raises NotFound."""

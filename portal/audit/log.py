@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,15 +13,34 @@ from crypto.errors import Damaged
 from crypto.translog.note import NoteSigner
 from portal.audit import tables
 from portal.audit.append import EPOCH, MICROSECOND, Committer, Receipt
-from portal.audit.checkpoint import Checkpoints, InclusionProof, SignedCheckpoint
+from portal.audit.checkpoint import Anchored, Checkpoints, InclusionProof, SignedCheckpoint
 from portal.audit.export import Exporter
 from portal.audit.projection import Projection
 from portal.audit.reading import Record, log_size, record
 from portal.audit.record import Event, Sealer, commit, disclosure_context
-from portal.audit.search import Activity, Page, Reader, RecordFilter, Search
+from portal.audit.search import Activity, Entries, Page, RecordFilter, Search
 from portal.audit.store import reading
+from portal.audit.tracing import Reader, Traces
 from portal.clock import Clock
 from portal.errors import Invalid, NotFound, Tampered
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Which record of a person or a document one is: `number` of `count`, and the records before and after it."""
+
+    number: int
+    count: int
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands around a record: the number of its outcome, its neighbours by kind of subject (person, document)."""
+
+    ended: int | None
+    neighbours: Mapping[str, Neighbours]
 
 
 class AuditLog:
@@ -50,8 +70,10 @@ class AuditLog:
         self._sealer = sealer
         self._checkpoints = Checkpoints(engine, signer, anchor, wait)
         self._checkpoints.check_anchor()
+        tables.renew_projection(engine)
         self._projection = Projection(engine, wait)
         self._search = Search(engine, self._projection)
+        self.traces = Traces(engine, self._projection)
         self._exporter = Exporter(engine, self._search)
         self._committer = Committer(engine, clock=clock, node=node, sealer=sealer, wait=wait)
 
@@ -117,9 +139,55 @@ class AuditLog:
         """Return accesses and refusals in `count` periods of `step` from `start` on."""
         return self._search.activity(wanted, start, step, count)
 
+    def entries(
+        self,
+        wanted: RecordFilter,
+        *,
+        routine: bool = True,
+        unsure: bool = False,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Entries:
+        """Return one page of entries, newest first: intents together with their outcomes; see `Search.entries`."""
+        return self._search.entries(wanted, routine=routine, unsure=unsure, before=before, limit=limit)
+
+    def count(self, wanted: RecordFilter, *, most: int) -> int:
+        """Return how many records match, or `most` when there are as many or more."""
+        return self._search.count(wanted, most)
+
+    def count_entries(
+        self, wanted: RecordFilter, *, routine: bool = True, unsure: bool = False, most: int
+    ) -> int:
+        """Return how many entries match, or `most` when there are as many or more."""
+        return self._search.count_entries(wanted, routine=routine, unsure=unsure, most=most)
+
+    def standing(self, record: Record) -> Standing:
+        """Return what stands around a record: its outcome, and its neighbours by person and by document."""
+        neighbours = {}
+        for subject, (number, before) in (record.get("subjects") or {}).items():
+            kind, _, value = subject.partition(":")
+            after = self._search.after("actor" if kind == "person" else kind, value, record.seq)
+            of = select(tables.subjects.c.n).where(tables.subjects.c.subject == subject)
+            with reading(self._engine) as connection:
+                count = connection.execute(of).scalar() or number
+            neighbours[kind] = Neighbours(number, count, before if before >= 0 else None, after)
+        return Standing(self._search.ended(record.seq), neighbours)
+
+    def file_size(self) -> int:
+        """Return how many bytes the log's database takes on disk; 0 where it is no file of this machine."""
+        if self._engine.url.get_backend_name() != "sqlite":
+            return 0
+        path = Path(str(self._engine.url.database))
+        files = (path, path.with_name(path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def anchored(self) -> Anchored | None:
+        """Return what the anchor holds, None without one; raises Tampered when it is not this log's."""
+        return self._checkpoints.anchored()
+
     def readers_of(self, document: str) -> tuple[Reader, ...]:
         """Return to whom a document's content was disclosed, the most recent first."""
-        return self._search.readers_of(document)
+        return self.traces.readers_of(document)
 
     def export(self, form: str, wanted: RecordFilter | None = None) -> Iterator[bytes]:
         """Stream the selected records as `jsonl` or `csv` at constant memory, with a footer; raises Invalid."""

@@ -8,9 +8,13 @@ appends.
 
 from __future__ import annotations
 
+import secrets
+
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
+    Connection,
     Engine,
     Index,
     Integer,
@@ -21,6 +25,8 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     insert,
+    inspect,
+    literal_column,
     select,
     text,
 )
@@ -92,10 +98,37 @@ names = Table(
     Column("id", Number, primary_key=True, autoincrement=True),
     Column("kind", String(16), nullable=False),
     Column("value", String(1024), nullable=False),
+    Column("last", Number, nullable=False),  # the newest leaf that carries it
+    Column("count", Number, nullable=False),  # leaves that carry it
     UniqueConstraint("kind", "value"),
+    Index("names_last", "kind", "last"),
 )
 NAMED = ("actor", "document", "programme", "organisation", "action", "label")
 """The columns of `records` that hold ids of `names`; also the kinds of names, and fields of a leaf."""
+
+FOLDED, ROUTINE, ENTRY = 0, 1, 2
+"""`shown`: an outcome that its intent's entry shows, an entry of the daily routine, any other entry."""
+
+OPEN = 0
+"""`result` of an intent without an outcome; the others are those of `RESULTS`."""
+
+RESULTS = {"complete": 1, "aborted": 2, "failed": 3, "unknown": 4}
+
+REFUSED = text("decision = 2")
+"""Refusals are few among many records, and have indexes of their own: alone, and by what is asked for most."""
+
+UNSURE = text("result IN (0, 4)")
+"""Intents whose end is not recorded. SQLite takes an index of some rows only for a query that says the same words."""
+
+OF_REFUSALS = ("actor", "document", "programme", "organisation")
+
+
+def unindexed(column: str) -> ColumnElement[int]:
+    """Return a column of `records` in words that only an index of refusals matches: SQLite cannot tell beforehand
+    which index leaves the fewest rows, so a query names what it must not use.
+    """
+    return literal_column(f"{column} + 0", Number)
+
 
 records = Table(
     "records",
@@ -104,16 +137,52 @@ records = Table(
     Column("time", Number, nullable=False),
     *(Column(column, Number) for column in NAMED),
     Column("decision", SmallInteger),
-    *(Index(f"records_{column}", column, "seq") for column in ("time", *NAMED, "decision")),
+    Column("shown", SmallInteger, nullable=False),
+    Column("result", SmallInteger),  # of an intent: OPEN, or what its outcome says
+    Column("ended", Number),  # of an intent: the number of its outcome
+    *(Index(f"records_{column}", column, "seq") for column in ("time", *NAMED)),
+    Index("records_refused", "seq", sqlite_where=REFUSED, postgresql_where=REFUSED),
+    *(
+        Index(
+            f"records_{column}_refused",
+            text(f"({column} + 0)"),
+            "seq",
+            sqlite_where=REFUSED,
+            postgresql_where=REFUSED,
+        )
+        for column in OF_REFUSALS
+    ),
+    Index("records_unsure", "seq", sqlite_where=UNSURE, postgresql_where=UNSURE),
 )
+# Who was shown a document's content (`count` times, of which `views` and `downloads`), and who was refused it.
 readers = Table(
     "readers",
     metadata,
     Column("document", Number, primary_key=True, autoincrement=False),
     Column("actor", Number, primary_key=True, autoincrement=False),
-    Column("first", Number, nullable=False),
-    Column("last", Number, nullable=False),
+    Column("organisation", Number),  # theirs, when they came last
+    Column("first", Number),  # none where they were only refused
+    Column("last", Number),
     Column("count", Number, nullable=False),
+    Column("views", Number, nullable=False),
+    Column("downloads", Number, nullable=False),
+    Column("bytes", Number, nullable=False),  # handed over, as the outcomes say
+    Column("refused", Number, nullable=False),
+    Column("refused_last", Number),
+    Column("latest", Number, nullable=False),
+    Index("readers_document", "document", "latest"),
+    Index("readers_actor", "actor", "latest"),
+)
+# How many entries an hour: of all (`name` 0) and of each of `names`. Charts over a long time add these up.
+hours = Table(
+    "hours",
+    metadata,
+    Column("name", Number, primary_key=True, autoincrement=False),
+    Column("hour", Number, primary_key=True, autoincrement=False),  # hours since 1970
+    Column("permitted", Number, nullable=False),
+    Column("routine", Number, nullable=False),  # permitted as well, of the daily routine
+    Column("refused", Number, nullable=False),
+    sqlite_with_rowid=False,
 )
 projection = Table(
     "projection",
@@ -122,6 +191,9 @@ projection = Table(
     Column("size", Number, nullable=False),  # leaves that are projected
     Column("generation", Number, nullable=False),  # grows with each rebuilding
 )
+
+PROJECTED = (names, records, readers, hours, projection)
+"""The tables of the projection."""
 
 _REFUSAL = "CREATE TRIGGER IF NOT EXISTS leaves_no_{} BEFORE {} BEGIN SELECT RAISE(ABORT, '{}'); END"
 _REFUSALS = (
@@ -147,5 +219,25 @@ def create_log(engine: Engine) -> None:
             connection.execute(insert(head).values(id=1, size=0, time=0))
         if connection.execute(select(tree.c.id)).first() is None:
             connection.execute(insert(tree).values(id=1, size=0))
-        if connection.execute(select(projection.c.id)).first() is None:
-            connection.execute(insert(projection).values(id=1, size=0, generation=1))
+        _begin_projection(connection)
+
+
+def renew_projection(engine: Engine) -> None:
+    """Make the projection's tables anew, empty, where an earlier release left other columns than these."""
+    with engine.connect().execution_options(audit_write=30.0) as connection, connection.begin():
+        stored = inspect(connection)
+        there = set(stored.get_table_names())
+        if all(
+            table.name in there
+            and {column["name"] for column in stored.get_columns(table.name)} == set(table.c.keys())
+            for table in PROJECTED
+        ):
+            return
+        metadata.drop_all(connection, tables=list(PROJECTED))
+        metadata.create_all(connection, tables=list(PROJECTED))
+        _begin_projection(connection)
+
+
+def _begin_projection(connection: Connection) -> None:
+    if connection.execute(select(projection.c.id)).first() is None:
+        connection.execute(insert(projection).values(id=1, size=0, generation=secrets.randbits(31)))
