@@ -17,8 +17,9 @@ from flask import Flask
 from sqlalchemy import Engine, event
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from bench.crowd import held_nations
 from bench.figures import Figure, machine, median, quantile, show
-from bench.world import COMMON, RARE, Person, Size, World, build, held_nations
+from bench.world import COMMON, RARE, Person, Size, World, build
 from portal.app import create_app
 from portal.http.identify import SESSION_KEY
 
@@ -98,8 +99,8 @@ def pages_of(world: World, call: Callable[[Page], str]) -> list[Page]:
         ),
         Page("list, largest first", "/documents?sort=-size", official),
         Page("list, API, 200 items", "/api/v1/documents?limit=200", official),
-        Page("list, reader of one programme", "/documents", world.narrow),
-        Page("list by size, reader of one programme", "/documents?sort=size", world.narrow),
+        Page("list, reader of one programme", "/documents", world.people["narrow"]),
+        Page("list by size, reader of one programme", "/documents?sort=size", world.people["narrow"]),
         Page("list, partner", "/documents", world.partner),
         Page("search, common word", "/api/v1/documents/search", official, {"q": COMMON}),
         Page("search, rare word", "/api/v1/documents/search", official, {"q": RARE}),
