@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -128,6 +128,14 @@ class AuditLog:
                 raise Tampered(f"what record {seq} holds of “{name}” is not what it committed itself to")
             opened[name] = plain.decode()
         return opened
+
+    def disclosed(self, seqs: Collection[int], name: str) -> dict[int, str]:
+        """Open the private value `name` of several records, by number, where there is one; raises as `disclose`."""
+        table = tables.disclosures
+        query = select(table.c.seq).where(table.c.seq.in_(seqs), table.c.name == name)
+        with reading(self._engine) as connection:
+            found = connection.scalars(query).all()
+        return {seq: self.disclose(seq)[name] for seq in found}
 
     def search(self, wanted: RecordFilter, *, before: int | None = None, limit: int = 50) -> Page:
         """Return one page of records, newest first; `before` is the `next` of the page above it."""

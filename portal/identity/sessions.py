@@ -16,7 +16,7 @@ from portal.errors import Conflict, NotFound, Unauthenticated, Unavailable
 from portal.identity.acting import Acting, event_by
 from portal.identity.bearer import fingerprint, new_secret
 from portal.identity.holders import Holder, holder_of, with_holder
-from portal.models import Person, RoleGrant, SessionRecord, TamperedRow, new_id
+from portal.models import Organisation, Person, RoleGrant, SessionRecord, TamperedRow, new_id
 from portal.models.database import Database
 
 
@@ -46,6 +46,15 @@ class SessionInfo:
     seen: datetime
     expires: datetime
     holder: Holder | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session that holds, with the names that an administrator knows it by."""
+
+    session: SessionInfo
+    name: str
+    organisation: str
 
 
 class Sessions:
@@ -197,6 +206,26 @@ class Sessions:
             rows = [row for row in session.scalars(query) if self._holds(row, now)]
             rows.sort(key=lambda row: row.seen, reverse=True)
             return tuple(self._info(row, person) for row in rows)
+
+    def everybodys(self, person_id: str | None, limit: int) -> tuple[OpenSession, ...]:
+        """Return at most `limit` sessions that hold, of everybody or of one person, the one used last first."""
+        now = self._clock()
+        query = (
+            select(SessionRecord, Person, Organisation)
+            .join(Person, Person.id == SessionRecord.person_id)
+            .join(Organisation, Organisation.id == Person.organisation_id)
+            .where(SessionRecord.ended.is_(None), SessionRecord.seen > now - self._limits.idle)
+            .order_by(SessionRecord.seen.desc())
+            .limit(limit)
+        )
+        if person_id is not None:
+            query = query.where(SessionRecord.person_id == person_id)
+        with self._db.read() as session:
+            return tuple(
+                OpenSession(self._info(row, person), person.name, organisation.name)
+                for row, person, organisation in session.execute(query)
+                if person.active and organisation.active and self._holds(row, now)
+            )
 
     def _holds(self, row: SessionRecord, now: datetime) -> bool:
         # The limits in force now apply to sessions opened under wider ones too.

@@ -193,6 +193,10 @@ class Access:
         )
         return row, document
 
+    def marking_of(self, record: models.LabelRecord) -> str:
+        """Return the display marking of a label's row; raises TamperedRow when it does not match its digest."""
+        return self.policy.marking(self._remember(record))
+
     def request(
         self, actor: Actor, subject: Subject, action: Action, document: rq.Document | None = None
     ) -> AccessRequest:

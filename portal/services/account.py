@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from policies.requests import Role
 from portal.audit import AuditLog, Event
 from portal.clock import Clock
+from portal.identity.credentials import Credentials
 from portal.identity.links import LinkInfo, Links
 from portal.identity.sessions import SessionInfo, Sessions
 from portal.identity.sign_in import SignIn
@@ -52,6 +53,7 @@ class Account:
         sessions: Sessions,
         tokens: Tokens,
         links: Links,
+        credentials: Credentials,
     ) -> None:
         self._database = database
         self._log = log
@@ -61,6 +63,7 @@ class Account:
         self._sessions = sessions
         self._tokens = tokens
         self._links = links
+        self._credentials = credentials
 
     def sign_in(self, email: str, password: str, code: str, address: str, request: str) -> str:
         """Check credentials and return the secret of a new session; raises Unauthenticated, recorded."""
@@ -140,6 +143,18 @@ class Account:
         """End one of one's own sessions; one that is not one's own is as good as absent."""
         if any(item.id == session_id for item in self._sessions.list(actor.person_id)):
             self._sessions.end(session_id, actor, cause="revoked")
+
+    def end_other_sessions(self, actor: Actor) -> int:
+        """End all of one's own sessions but the one that this request came in; return how many those were."""
+        return self._sessions.end_all(actor.person_id, actor, keep=actor.session)
+
+    def change_password(self, actor: Actor, current: str, new: str) -> int:
+        """Set another password for oneself and end one's other sessions; return how many those were.
+
+        Raises Invalid when `current` is not the password, or `new` is not taken; API tokens hold on.
+        """
+        self._credentials.change_password(current, new, actor)
+        return self.end_other_sessions(actor)
 
     def tokens(self, actor: Actor) -> Sequence[TokenInfo]:
         """Return one's own tokens."""

@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
     tuple_,
     type_coerce,
+    union,
 )
 from sqlalchemy.orm import Session
 
@@ -36,7 +37,14 @@ from portal.models import sealing
 from portal.models.database import Database
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
+from portal.services.names import Kind, Names
 from portal.services.pages import Cursors, Page, check_limit
+
+MOST_FOUND = 200
+"""How many are found by a name at most: whoever gets that many types more of it."""
+
+GRANTS = (models.RoleGrant, models.ClearanceGrant, models.Membership, models.Briefing)
+"""What people are granted, and what ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +97,25 @@ class ProgrammeView:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a list of people is narrowed to: an organisation's id, an e-mail address in full."""
+    """What a list of people is narrowed to: an organisation's id, an e-mail address in full, words of a name (or of an
+    e-mail address), those of whom some grant ends before `ending`.
+    """
 
     organisation: str | None = None
     email: str | None = None
+    name: str | None = None
+    ending: datetime | None = None
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The names of what narrows it, for the log."""
+        return tuple(name for name in ("organisation", "email", "name", "ending") if getattr(self, name))
+
+    @property
+    def private(self) -> Mapping[str, str] | None:
+        """What was looked for, for the log's sealed part."""
+        sought = {"email": self.email, "query": self.name}
+        return {name: words for name, words in sought.items() if words} or None
 
 
 class Directory:
@@ -100,16 +123,18 @@ class Directory:
 
     def __init__(self, database: Database, cursors: Cursors, clock: Clock, alarm: Alarm) -> None:
         self._seals = database.seals
+        self._names = Names(database)
         self._cursors = cursors
         self._clock = clock
         self._alarm = alarm
 
     def organisations(
-        self, session: Session, actor: Actor, cursor: str | None, limit: int
+        self, session: Session, actor: Actor, cursor: str | None, limit: int, name: str | None = None
     ) -> Page[OrganisationView]:
-        """Return a page of the organisations; raises Invalid for a wrong cursor or limit."""
+        """Return a page of the organisations, or of those called so; raises Invalid for a wrong cursor or limit."""
         table = _table(models.Organisation)
-        rows, following = self._page(session, actor, table, (), cursor, limit)
+        called = self._called(session, models.Organisation, name)
+        rows, following = self._page(session, actor, table, called, cursor, limit)
         people = _table(models.Person)
         counts = _counts(session, people.c.organisation_id, [row["id"] for row in rows])
         views = tuple(
@@ -133,11 +158,25 @@ class Directory:
         conditions: list[ColumnElement[bool]] = []
         if wanted.organisation is not None:
             conditions.append(table.c.organisation_id == wanted.organisation)
+        conditions += self._called(session, models.Person, wanted.name)
+        if wanted.ending is not None:
+            conditions.append(self._ending(table.c.id, wanted.ending))
         if wanted.email is not None:
             conditions.append(table.c.email_index.in_(email_indexes(self._seals.rows, wanted.email)))
         rows, following = self._page(session, actor, table, conditions, cursor, limit, _joined())
         roles = self._roles(session, actor, [row["id"] for row in rows])
         return Page(self._people(session, actor, rows, roles), following)
+
+    def number_ending(self, session: Session, before: datetime) -> int:
+        """Return of how many people some grant ends before this time. Only counted: nothing of a row is read."""
+        now = self._clock()
+        ending = union(
+            *(
+                select(t.c.person_id).where(t.c.valid_until > now, t.c.valid_until < before)
+                for t in map(_table, GRANTS)
+            )
+        ).subquery()
+        return session.scalar(select(func.count()).select_from(ending)) or 0
 
     def person(self, session: Session, actor: Actor, person_id: str) -> PersonView | None:
         """Return one person, or None when there is no such person."""
@@ -164,11 +203,12 @@ class Directory:
         return next(iter(views), None), names
 
     def programmes(
-        self, session: Session, actor: Actor, cursor: str | None, limit: int
+        self, session: Session, actor: Actor, cursor: str | None, limit: int, name: str | None = None
     ) -> Page[ProgrammeView]:
-        """Return a page of the programmes; raises Invalid for a wrong cursor or limit."""
+        """Return a page of the programmes, or of those called so; raises Invalid for a wrong cursor or limit."""
         table = _table(models.Programme)
-        rows, following = self._page(session, actor, table, (), cursor, limit)
+        called = self._called(session, models.Programme, name)
+        rows, following = self._page(session, actor, table, called, cursor, limit)
         leads = self._organisations(session, actor, {row["lead_organisation_id"] for row in rows})
         member = _table(models.Membership).c
         members = _counts(
@@ -195,6 +235,22 @@ class Directory:
             row["id"]: Named(row["id"], self._text(row, table, "name_sealed"))
             for row in self._sound(found, table, actor)
         }
+
+    def _called(self, session: Session, kind: Kind, name: str | None) -> list[ColumnElement[bool]]:
+        if name is None:
+            return []
+        return [_table(kind).c.id.in_(self._names.find(session, kind, name, MOST_FOUND))]
+
+    def _ending(self, person_id: ColumnElement[Any], before: datetime) -> ColumnElement[bool]:
+        """Return the condition that something which a person holds now, or is to hold, ends before this time."""
+        now = self._clock()
+        tables = [_table(kind) for kind in GRANTS]
+        return or_(
+            *(
+                person_id.in_(select(t.c.person_id).where(t.c.valid_until > now, t.c.valid_until < before))
+                for t in tables
+            )
+        )
 
     def _people(
         self,

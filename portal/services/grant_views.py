@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from policies.requests import Role
@@ -88,6 +88,15 @@ class PersonGrants:
         return (*self.roles, *self.clearances, *self.memberships, *self.briefings)
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a person holds now, in short: clearances, how many programmes, and when the first of all that ends."""
+
+    clearances: tuple[ClearanceView, ...]
+    programmes: int
+    ends: datetime | None
+
+
 def grant_state(now: datetime, valid_from: datetime, valid_until: datetime | None) -> GrantState:
     """Return how a grant of this period stands at `now`; one that was ended before it began is ended."""
     if valid_until is not None and valid_until <= max(now, valid_from):
@@ -104,6 +113,42 @@ class GrantViews:
     def __init__(self, directory: Directory, clock: Clock) -> None:
         self._directory = directory
         self._clock = clock
+
+    def held_by(self, session: Session, people: Sequence[str]) -> Mapping[str, Holding]:
+        """Return what each of these people holds now, in four queries; raises TamperedRow as `of`."""
+        now = self._clock()
+        clearances = _in_force(session, models.ClearanceGrant, people, now)
+        memberships = _in_force(session, models.Membership, people, now)
+        others: list[models.RoleGrant | models.Briefing] = [
+            *_in_force(session, models.RoleGrant, people, now),
+            *_in_force(session, models.Briefing, people, now),
+        ]
+        ends: dict[str, datetime] = {}
+        for row in [*clearances, *memberships, *others]:
+            if row.valid_until is not None:
+                ends[row.person_id] = min(row.valid_until, ends.get(row.person_id, row.valid_until))
+        return {
+            person: Holding(
+                tuple(
+                    ClearanceView(
+                        row.id,
+                        GrantState.IN_FORCE,
+                        row.valid_from,
+                        row.valid_until,
+                        None,
+                        row.log_entry,
+                        row.policy_id,
+                        *_covered(row),
+                        row.authority,
+                    )
+                    for row in clearances
+                    if row.person_id == person
+                ),
+                len({row.programme_id for row in memberships if row.person_id == person}),
+                ends.get(person),
+            )
+            for person in people
+        }
 
     def of(self, session: Session, actor: Actor, person_id: str) -> PersonGrants | None:
         """Return everything that a person was ever granted, or None when there is no such person.
@@ -156,6 +201,15 @@ class GrantViews:
             ),
             briefings=tuple(BriefingView(*common(row), row.policy_id, *_covered(row)) for row in briefings),
         )
+
+
+def _in_force(session: Session, kind: type[_Row], people: Sequence[str], now: datetime) -> Sequence[_Row]:
+    query = select(kind).where(
+        kind.person_id.in_(people),
+        kind.valid_from <= now,
+        or_(kind.valid_until.is_(None), kind.valid_until > now),
+    )
+    return session.scalars(query.order_by(kind.valid_from.desc(), kind.id)).all()
 
 
 def _rows(session: Session, kind: type[_Row], person_id: str) -> Sequence[_Row]:

@@ -30,8 +30,8 @@ from portal.services.access import Access
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
 from portal.services.changes import concerning, shown, unmoved
-from portal.services.directory import Directory, PersonView, ProgrammeView, Wanted
-from portal.services.grant_views import GrantViews, PersonGrants
+from portal.services.directory import Directory, OrganisationView, PersonView, ProgrammeView, Wanted
+from portal.services.grant_views import GrantViews, Holding, PersonGrants
 from portal.services.pages import Cursors, Page
 
 GrantRow: TypeAlias = models.RoleGrant | models.ClearanceGrant | models.Membership | models.Briefing
@@ -39,6 +39,9 @@ _Row = TypeVar("_Row", models.RoleGrant, models.ClearanceGrant, models.Membershi
 
 OWN_GRANTS = "no-self-grant"
 """The rule that a denial cites when officers reach for what they hold themselves."""
+
+LONGEST_REASON = 500
+"""Characters of a reason."""
 
 _NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 _EVERYBODY = Wanted()
@@ -66,7 +69,8 @@ class Grants:
     Every one raises NotPermitted, recorded, when the actor's role has not the action; whatever changes a grant raises
     it also for the actor's own grants. Granting raises NotFound for an absent person, Invalid for wrong input, and
     Conflict when the person holds the same for part of that time; an earlier `valid_from` than now is taken as now
-    (None: now), and `valid_until` None is open. Every change is recorded as intent and outcome.
+    (None: now), and `valid_until` None is open. Every change is recorded as intent and outcome, with its `reason` ("":
+    none given) sealed in the log. `dry` checks everything and changes nothing; the id is then "".
     """
 
     def __init__(
@@ -95,17 +99,45 @@ class Grants:
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.GRANT_CLEARANCE)
             page = self._directory.people(session, actor, wanted, cursor, limit)
-        filters = [name for name in ("organisation", "email") if getattr(wanted, name)]
-        private = {"email": wanted.email} if wanted.email else None
-        self._record_shown(actor, [view.id for view in page.items], filters=filters, private=private)
+        self._record_shown(actor, [view.id for view in page.items], wanted)
         return page
 
-    def programmes(self, actor: Actor, cursor: str | None = None, limit: int = 50) -> Page[ProgrammeView]:
-        """Return a page of the programmes that people can be made members of, the newest first; recorded as shown."""
+    def people_and_holdings(
+        self, actor: Actor, wanted: Wanted = _EVERYBODY, cursor: str | None = None, limit: int = 50
+    ) -> tuple[Page[PersonView], Mapping[str, Holding]]:
+        """Return a page of the people with, by id, what they hold now; recorded as shown."""
+        with self._database.read() as session, self._alarm.watching(actor):
+            self._access.require(session, actor, Action.GRANT_CLEARANCE)
+            page = self._directory.people(session, actor, wanted, cursor, limit)
+            holdings = self._views.held_by(session, [view.id for view in page.items])
+        self._record_shown(actor, [view.id for view in page.items], wanted)
+        return page, holdings
+
+    def ending(self, actor: Actor, before: datetime) -> int:
+        """Return how many people something is granted to that ends before this time; only a number, so unrecorded."""
+        with self._database.read() as session:
+            self._access.require(session, actor, Action.GRANT_CLEARANCE)
+            return self._directory.number_ending(session, before)
+
+    def organisations(self, actor: Actor, name: str, limit: int = 20) -> Page[OrganisationView]:
+        """Return organisations called so; recorded as shown."""
+        with self._database.read() as session, self._alarm.watching(actor):
+            self._access.require(session, actor, Action.GRANT_CLEARANCE)
+            page = self._directory.organisations(session, actor, None, limit, name)
+        self._record_shown(actor, [view.id for view in page.items], Wanted(name=name))
+        return page
+
+    def programmes(
+        self, actor: Actor, cursor: str | None = None, limit: int = 50, name: str | None = None
+    ) -> Page[ProgrammeView]:
+        """Return a page of the programmes that people can be made members of, the newest first; recorded as shown.
+
+        With `name`: of those called so.
+        """
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.GRANT_MEMBERSHIP)
-            page = self._directory.programmes(session, actor, cursor, limit)
-        self._record_shown(actor, [view.id for view in page.items])
+            page = self._directory.programmes(session, actor, cursor, limit, name)
+        self._record_shown(actor, [view.id for view in page.items], Wanted(name=name))
         return page
 
     def of_person(self, actor: Actor, person_id: str) -> PersonGrants:
@@ -121,6 +153,12 @@ class Grants:
         self._record_shown(actor, [view.id for view in grants.all], target=person_id)
         return grants
 
+    def reasons(self, actor: Actor, grants: PersonGrants) -> Mapping[int, str]:
+        """Return, by log entry, the reasons that were given for what `of_person` returned; raises Tampered."""
+        with self._database.read() as session:
+            self._access.require(session, actor, Action.GRANT_CLEARANCE)
+        return self._log.disclosed({view.log_entry for view in grants.all}, "reason")
+
     # Roles
 
     def grant_role(
@@ -130,6 +168,9 @@ class Grants:
         role: Role | str,
         valid_from: datetime | None = None,
         valid_until: datetime | None = None,
+        *,
+        reason: str = "",
+        dry: bool = False,
     ) -> str:
         """Give a person a role for a period and return the grant's id."""
         self._may_change(actor, Action.GRANT_ROLE, person_id)
@@ -139,11 +180,13 @@ class Grants:
             raise Invalid("There is no such role.", mend=f"Use one of {', '.join(Role)}.") from None
         period = self._period(valid_from, valid_until)
         row = models.RoleGrant(id=models.new_id(), role=given.value, **_held(actor, person_id, period))
-        return self._grant(actor, row)
+        return self._grant(actor, row, reason, dry=dry)
 
-    def end_role(self, actor: Actor, grant_id: str, at: datetime | None = None) -> None:
+    def end_role(
+        self, actor: Actor, grant_id: str, at: datetime | None = None, *, reason: str = "", dry: bool = False
+    ) -> None:
         """End a role now, or at a later time; raises NotFound, Invalid for the past, Conflict when it ends before."""
-        self._end(actor, models.RoleGrant, grant_id, at)
+        self._end(actor, models.RoleGrant, grant_id, at, reason, dry=dry)
 
     # Clearances
 
@@ -157,6 +200,8 @@ class Grants:
         authority: str,
         valid_from: datetime | None = None,
         valid_until: datetime | None = None,
+        reason: str = "",
+        dry: bool = False,
     ) -> str:
         """Clear a person for every level up to `up_to` and for these category values (by tag set); return the id.
 
@@ -172,11 +217,13 @@ class Grants:
             id=models.new_id(), **_contents(clearance), **_held(actor, person_id, period)
         )
         row.authority = fields.name(authority, "issuing authority")
-        return self._grant(actor, row)
+        return self._grant(actor, row, reason, dry=dry)
 
-    def end_clearance(self, actor: Actor, grant_id: str, at: datetime | None = None) -> None:
+    def end_clearance(
+        self, actor: Actor, grant_id: str, at: datetime | None = None, *, reason: str = "", dry: bool = False
+    ) -> None:
         """End a clearance now, or at a later time; raises as `end_role`."""
-        self._end(actor, models.ClearanceGrant, grant_id, at)
+        self._end(actor, models.ClearanceGrant, grant_id, at, reason, dry=dry)
 
     # Memberships
 
@@ -187,6 +234,9 @@ class Grants:
         programme_id: str,
         valid_from: datetime | None = None,
         valid_until: datetime | None = None,
+        *,
+        reason: str = "",
+        dry: bool = False,
     ) -> str:
         """Give a person the need to know in one programme for a period and return the grant's id.
 
@@ -203,11 +253,13 @@ class Grants:
         row = models.Membership(
             id=models.new_id(), programme_id=programme_id, **_held(actor, person_id, period)
         )
-        return self._grant(actor, row)
+        return self._grant(actor, row, reason, dry=dry)
 
-    def end_membership(self, actor: Actor, grant_id: str, at: datetime | None = None) -> None:
+    def end_membership(
+        self, actor: Actor, grant_id: str, at: datetime | None = None, *, reason: str = "", dry: bool = False
+    ) -> None:
         """End a membership now, or at a later time; raises as `end_role`."""
-        self._end(actor, models.Membership, grant_id, at)
+        self._end(actor, models.Membership, grant_id, at, reason, dry=dry)
 
     # Briefings
 
@@ -219,6 +271,9 @@ class Grants:
         categories: Mapping[str, Collection[str]] = _NOTHING,
         valid_from: datetime | None = None,
         valid_until: datetime | None = None,
+        *,
+        reason: str = "",
+        dry: bool = False,
     ) -> str:
         """Record that a person was briefed on lower levels, on category values (by tag set), or both; return its id.
 
@@ -240,11 +295,13 @@ class Grants:
             )
         period = self._period(valid_from, valid_until)
         row = models.Briefing(id=models.new_id(), **_contents(covered), **_held(actor, person_id, period))
-        return self._grant(actor, row)
+        return self._grant(actor, row, reason, dry=dry)
 
-    def end_briefing(self, actor: Actor, grant_id: str, at: datetime | None = None) -> None:
+    def end_briefing(
+        self, actor: Actor, grant_id: str, at: datetime | None = None, *, reason: str = "", dry: bool = False
+    ) -> None:
         """End a briefing now, or at a later time; raises as `end_role`."""
-        self._end(actor, models.Briefing, grant_id, at)
+        self._end(actor, models.Briefing, grant_id, at, reason, dry=dry)
 
     # What they have in common
 
@@ -273,8 +330,13 @@ class Grants:
         error.recorded = True
         raise error
 
-    def _grant(self, actor: Actor, row: _Row) -> str:
-        private = {"name": row.authority} if isinstance(row, models.ClearanceGrant) else None
+    def _grant(self, actor: Actor, row: _Row, reason: str, *, dry: bool) -> str:
+        private: dict[str, str] = {"name": row.authority} if isinstance(row, models.ClearanceGrant) else {}
+        private |= _reason(reason)
+        if dry:
+            with self._database.read() as session, self._alarm.watching(actor):
+                _refuse_twice(session, row)
+            return ""
         event = self._event(actor, row, 1, row.valid_until, private=private)
         with (
             self._alarm.watching(actor),
@@ -286,7 +348,16 @@ class Grants:
             change.session.add(row)
         return row.id
 
-    def _end(self, actor: Actor, kind: type[_Row], grant_id: str, at: datetime | None) -> None:
+    def _end(
+        self,
+        actor: Actor,
+        kind: type[_Row],
+        grant_id: str,
+        at: datetime | None,
+        reason: str,
+        *,
+        dry: bool,
+    ) -> None:
         action, now = _ACTIONS[kind], self._clock()
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, action)
@@ -301,7 +372,10 @@ class Grants:
             raise Conflict(
                 "This ends before that already." if row.valid_until > now else "This has ended already."
             )
-        event = self._event(actor, row, row.row_version + 1, end, withdrawn=True)
+        private = _reason(reason)
+        if dry:
+            return
+        event = self._event(actor, row, row.row_version + 1, end, private=private, withdrawn=True)
         with (
             self._alarm.watching(actor),
             recorded_change(self._log, self._database.write, event) as change,
@@ -315,7 +389,7 @@ class Grants:
         row_version: int,
         until: datetime | None,
         *,
-        private: Mapping[str, str] | None = None,
+        private: Mapping[str, str],
         withdrawn: bool = False,
     ) -> Event:
         details = concerning(f"person:{row.person_id}", row.__tablename__, row.id, row_version)
@@ -336,27 +410,30 @@ class Grants:
             target=row.person_id,
             programme=row.programme_id if isinstance(row, models.Membership) else None,
             details=details,
-            private=private,
+            private=private or None,
         )
 
     def _record_shown(
         self,
         actor: Actor,
         ids: list[str],
+        wanted: Wanted = _EVERYBODY,
         *,
         target: str | None = None,
-        filters: list[str] | None = None,
-        private: Mapping[str, str] | None = None,
     ) -> None:
         event = self._access.event(
             actor,
             Action.GRANT_CLEARANCE,
             decision="permit",
             target=target,
-            details={**shown(ids), **({"filters": filters} if filters else {})},
-            private=private,
+            details={**shown(ids), **({"filters": list(wanted.filters)} if wanted.filters else {})},
+            private=wanted.private,
         )
         self._log.append(replace(event, action="grant.show"))
+
+
+def _reason(text: str) -> dict[str, str]:
+    return {"reason": fields.name(text, "reason", LONGEST_REASON)} if text.strip() else {}
 
 
 def _held(actor: Actor, person_id: str, period: Period) -> dict[str, object]:

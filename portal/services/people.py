@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from portal.clock import Clock
 from portal.errors import Conflict, NotFound
 from portal.identity.emails import email_index, email_indexes
 from portal.identity.links import Links
-from portal.identity.sessions import end_within
+from portal.identity.sessions import OpenSession, Sessions, end_within
 from portal.identity.tokens import revoke_within
 from portal.models.database import Database
 from portal.services import fields
@@ -49,6 +49,7 @@ class People:
         access: Access,
         clock: Clock,
         links: Links,
+        sessions: Sessions,
         cursors: Cursors,
         alarm: Alarm,
         *,
@@ -59,6 +60,7 @@ class People:
         self._access = access
         self._clock = clock
         self._links = links
+        self._sessions = sessions
         self._alarm = alarm
         self._link_hours = link_hours
         self._directory = Directory(database, cursors, clock, alarm)
@@ -66,14 +68,14 @@ class People:
     # Organisations
 
     def organisations(
-        self, actor: Actor, cursor: str | None = None, limit: int = 50
+        self, actor: Actor, cursor: str | None = None, limit: int = 50, name: str | None = None
     ) -> Page[OrganisationView]:
-        """Return a page of the organisations, the newest first; recorded as shown."""
+        """Return a page of the organisations (with `name`: of those called so), the newest first; recorded as shown."""
         action = Action.ORGANISATION_MANAGE
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, action)
-            page = self._directory.organisations(session, actor, cursor, limit)
-        self._record_shown(actor, action, [view.id for view in page.items])
+            page = self._directory.organisations(session, actor, cursor, limit, name)
+        self._record_shown(actor, action, [view.id for view in page.items], Wanted(name=name))
         return page
 
     def create_organisation(self, actor: Actor, name: str, nation: str) -> str:
@@ -269,15 +271,38 @@ class People:
             link.expires = now
         revoke_within(session, person_id, now)
 
+    # Sessions
+
+    def sessions(self, actor: Actor, person_id: str | None = None, limit: int = 100) -> Sequence[OpenSession]:
+        """Return the sessions that hold, of everybody or of one person, the one used last first; recorded as shown."""
+        with self._database.read() as session, self._alarm.watching(actor):
+            self._access.require(session, actor, Action.ACCOUNT_MANAGE)
+        with self._alarm.watching(actor):
+            found = self._sessions.everybodys(person_id, limit)
+        self._record_shown(actor, Action.ACCOUNT_MANAGE, [item.session.id for item in found])
+        return found
+
+    def end_session(self, actor: Actor, session_id: str) -> None:
+        """End somebody's session, recorded; one that is over already stays as it is. Raises NotFound, and Conflict for
+        the session that this request came in.
+        """
+        self._require(actor, Action.ACCOUNT_MANAGE)
+        if session_id == actor.session:
+            raise Conflict("This is the session that you work in.", mend="Sign out instead.")
+        with self._alarm.watching(actor):
+            self._sessions.end(session_id, actor, cause="revoked")
+
     # Programmes
 
-    def programmes(self, actor: Actor, cursor: str | None = None, limit: int = 50) -> Page[ProgrammeView]:
-        """Return a page of the programmes, the newest first; recorded as shown."""
+    def programmes(
+        self, actor: Actor, cursor: str | None = None, limit: int = 50, name: str | None = None
+    ) -> Page[ProgrammeView]:
+        """Return a page of the programmes (with `name`: of those called so), the newest first; recorded as shown."""
         action = Action.PROGRAMME_MANAGE
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, action)
-            page = self._directory.programmes(session, actor, cursor, limit)
-        self._record_shown(actor, action, [view.id for view in page.items])
+            page = self._directory.programmes(session, actor, cursor, limit, name)
+        self._record_shown(actor, action, [view.id for view in page.items], Wanted(name=name))
         return page
 
     def create_programme(self, actor: Actor, name: str, lead_organisation_id: str) -> str:
@@ -352,14 +377,13 @@ class People:
     def _record_shown(
         self, actor: Actor, action: Action, ids: list[str], wanted: Wanted = _EVERYBODY
     ) -> None:
-        filters = [name for name in ("organisation", "email") if getattr(wanted, name)]
         self._log.append(
             self._access.event(
                 actor,
                 action,
                 decision="permit",
-                details={**shown(ids), **({"filters": filters} if filters else {})},
-                private={"email": wanted.email} if wanted.email else None,
+                details={**shown(ids), **({"filters": list(wanted.filters)} if wanted.filters else {})},
+                private=wanted.private,
             )
         )
 

@@ -18,6 +18,7 @@ from crypto.translog.note import NoteSigner, Signature, Verifier, key_id
 from portal.audit import AuditLog, open_log_engine
 from portal.clock import Clock, system_clock
 from portal.errors import Unavailable
+from portal.identity.credentials import Credentials
 from portal.identity.links import Links
 from portal.identity.passwords import PasswordHasher
 from portal.identity.sessions import SessionLimits, Sessions
@@ -35,9 +36,11 @@ from portal.services.deposit import Deposit
 from portal.services.documents import Documents
 from portal.services.explain import Explain
 from portal.services.filing import Filing
+from portal.services.finder import Finder
 from portal.services.grants import Grants
 from portal.services.housekeeping import Housekeeping
 from portal.services.labels import LabelReader
+from portal.services.names import Names
 from portal.services.pages import Cursors
 from portal.services.people import People
 from portal.services.picker import Picker
@@ -72,6 +75,7 @@ class Runtime:
     deposit: Deposit
     documents: Documents
     explain: Explain
+    finder: Finder
     grants: Grants
     housekeeping: Housekeeping
     links: Links
@@ -173,6 +177,7 @@ def _assemble(
     links = Links(database, log, clock, hasher)
     tokens = Tokens(database, log, clock)
     sign_in = SignIn(database, log, clock, hasher, sessions)
+    credentials = Credentials(database, log, clock, hasher)
     return Runtime(
         settings=settings,
         clock=clock,
@@ -183,16 +188,19 @@ def _assemble(
         log_engine=log_engine,
         alarm=alarm,
         access=access,
-        account=Account(database, log, clock, settings, sign_in, sessions, tokens, links),
+        account=Account(database, log, clock, settings, sign_in, sessions, tokens, links, credentials),
         archive=Archive(release),
         auditing=Auditing(log, database, access, cursors, clock),
         deposit=Deposit(database, log, access, ring, blobs, labels, filing, uploads, settings, clock),
         documents=Documents(database, log, access, labels, titles, cursors, alarm),
         explain=Explain(database, log, access, alarm),
+        finder=Finder(database, log, access, alarm, Names(database)),
         grants=Grants(database, log, access, clock, cursors, alarm),
         housekeeping=Housekeeping(database, log, uploads, blobs, clock),
         links=links,
-        people=People(database, log, access, clock, links, cursors, alarm, link_hours=settings.link_hours),
+        people=People(
+            database, log, access, clock, links, sessions, cursors, alarm, link_hours=settings.link_hours
+        ),
         picker=Picker(database, access, settings),
         readership=Readership(database, log, access),
         release=release,

@@ -15,6 +15,7 @@ from policies import SHIPPED
 from policies.requests import Role
 from portal.audit import AuditLog
 from portal.identity import Links
+from portal.identity.sessions import SessionLimits, Sessions
 from portal.models import Policy, Seals
 from portal.models.database import Database
 from portal.services.access import Access
@@ -90,7 +91,8 @@ def people(
     cursors: Cursors,
     alarm: Alarm,
 ) -> People:
-    return People(database, audit_log, access, clock, links, cursors, alarm)
+    sessions = Sessions(database, audit_log, clock, SessionLimits())
+    return People(database, audit_log, access, clock, links, sessions, cursors, alarm)
 
 
 @pytest.fixture
