@@ -44,7 +44,7 @@ class Finder:
         self._names = names
 
     def documents(self, actor: Actor, typed: str, limit: int = 20) -> Sequence[FoundDocument]:
-        """Return documents whose number begins so (four characters or more), or whose programme is called so, the newest
+        """Return documents whose number begins so (from four characters on), or whose programme is called so, newest
         first; recorded as shown. Raises NotPermitted, recorded, for whoever may not ask about access.
         """
         with self._database.read() as session, self._alarm.watching(actor):

@@ -30,7 +30,7 @@ from portal.services.access import Access
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
 from portal.services.changes import concerning, shown, unmoved
-from portal.services.directory import Directory, OrganisationView, PersonView, ProgrammeView, Wanted
+from portal.services.directory import Directory, Named, OrganisationView, PersonView, ProgrammeView, Wanted
 from portal.services.grant_views import GrantViews, Holding, PersonGrants
 from portal.services.pages import Cursors, Page
 
@@ -139,6 +139,16 @@ class Grants:
             page = self._directory.programmes(session, actor, cursor, limit, name)
         self._record_shown(actor, [view.id for view in page.items], Wanted(name=name))
         return page
+
+    def programme(self, actor: Actor, programme_id: str) -> Named:
+        """Return a programme by name; recorded as shown; raises NotFound."""
+        with self._database.read() as session, self._alarm.watching(actor):
+            self._access.require(session, actor, Action.GRANT_MEMBERSHIP)
+            found = self._directory.programme_names(session, actor, [programme_id]).get(programme_id)
+        if found is None:
+            raise NotFound("There is no such programme.")
+        self._record_shown(actor, [found.id])
+        return found
 
     def of_person(self, actor: Actor, person_id: str) -> PersonGrants:
         """Return everything that a person was ever granted, in force, ended and future; recorded as shown.

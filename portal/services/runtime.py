@@ -204,7 +204,7 @@ def _assemble(
         picker=Picker(database, access, settings),
         readership=Readership(database, log, access),
         release=release,
-        status=Status(database, log, access, settings),
+        status=Status(database, log, access, settings, clock),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -9,23 +11,19 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from policies.requests import Role
-from portal.errors import PortalError
+from portal.errors import Invalid, PortalError
 from portal.http.content import runtime
 from portal.http.identify import current_actor
 from portal.http.queries import wanted_limit, wanted_text
 from portal.http.routing import signed_in
 from portal.services.actor import Actor
-from portal.services.status import SystemStatus
-from portal.web import people_lists
+from portal.web import finders, health, people_lists
 from portal.web.forms import FORM_ERRORS, refused
 from portal.web.people_lists import person_state, role_words
-from portal.web.words import moment, moment_words, size_words
+from portal.web.words import ASSURANCE_WORDS, ROLE_WORDS, age_words, moment, moment_words
 
-_CHOICES = 200
-"""Organisations in one list of choices; older ones are a page further."""
-_LITTLE = 0.1
-"""The share of free storage below which the administrator is warned."""
-
+_SESSIONS = 100
+"""Sessions in the list at most."""
 _Values = MultiDict[str, str]
 
 
@@ -37,20 +35,25 @@ def make_blueprint() -> Blueprint:
     add("/people/find", "find_people", find_people, methods=["POST"])
     add("/people/new", "person_form", person_form, methods=["GET"])
     add("/people/new", "create_person", create_person, methods=["POST"])
+    add("/find/<field>", "find", find, methods=["POST"])
     add("/people/<person_id>", "person", person, methods=["GET"])
     add("/people/<person_id>/invite", "invite", invite, methods=["POST"])
     add("/people/<person_id>/lock", "lock_form", lock_form, methods=["GET"])
     add("/people/<person_id>/lock", "lock", lock, methods=["POST"])
     add("/people/<person_id>/unlock", "unlock", unlock, methods=["POST"])
     add("/organisations", "organisations", organisations, methods=["GET"])
+    add("/organisations/find", "find_organisations", find_organisations, methods=["POST"])
     add("/organisations/new", "organisation_form", organisation_form, methods=["GET"])
     add("/organisations/new", "create_organisation", create_organisation, methods=["POST"])
     add("/organisations/<organisation_id>/rename", "rename", rename, methods=["POST"])
     add("/organisations/<organisation_id>/deactivate", "deactivate", deactivate, methods=["POST"])
     add("/organisations/<organisation_id>/reactivate", "reactivate", reactivate, methods=["POST"])
     add("/programmes", "programmes", programmes, methods=["GET"])
+    add("/programmes/find", "find_programmes", find_programmes, methods=["POST"])
     add("/programmes/new", "programme_form", programme_form, methods=["GET"])
     add("/programmes/new", "create_programme", create_programme, methods=["POST"])
+    add("/sessions", "sessions", sessions, methods=["GET"])
+    add("/sessions/<session_id>/end", "end_session", end_session, methods=["POST"])
     add("/status", "status", status, methods=["GET"])
     return blueprint
 
@@ -66,8 +69,8 @@ def people() -> ResponseReturnValue:
 
 @signed_in(Role.ADMINISTRATOR)
 def find_people() -> ResponseReturnValue:
-    """Find a person by e-mail address."""
-    return people_lists.find_people(runtime().people.people, "administration")
+    """Find people by name or e-mail address."""
+    return people_lists.find_people("administration")
 
 
 @signed_in(Role.ADMINISTRATOR)
@@ -80,7 +83,10 @@ def person_form() -> ResponseReturnValue:
 def create_person() -> ResponseReturnValue:
     """Create an account."""
     values = request.form
+    if "find" in values:
+        return _form("person", values)
     try:
+        _organisation_chosen(values)
         person_id = runtime().people.create_person(
             current_actor(),
             values.get("organisation", ""),
@@ -170,12 +176,32 @@ def organisations() -> ResponseReturnValue:
     return _organisations(request.args)
 
 
+@signed_in(Role.ADMINISTRATOR)
+def find_organisations() -> ResponseReturnValue:
+    """Find organisations by name."""
+    return _found("administration.organisations")
+
+
+def _found(endpoint: str) -> ResponseReturnValue:
+    """Turn what was typed into a sealed token, so that no address of a page carries it."""
+    typed = " ".join(request.form.get("q", "").split())[:200]
+    token = runtime().documents.write_query(current_actor(), typed) if typed else None
+    return redirect(url_for(endpoint, q=token), 303)
+
+
+def _typed() -> tuple[str | None, str | None]:
+    """Return the token of what a list is narrowed to, and what it says."""
+    token = wanted_text(request.args, "q")
+    return token, runtime().documents.read_query(current_actor(), token) if token else None
+
+
 def _organisations(
     values: _Values, error: PortalError | None = None, concerned: str = ""
 ) -> ResponseReturnValue:
     problem, code = refused(error) if error else ("", 200)
     cursor = wanted_text(values, "cursor")
-    page = runtime().people.organisations(current_actor(), cursor, wanted_limit(request.args))
+    token, typed = _typed()
+    page = runtime().people.organisations(current_actor(), cursor, wanted_limit(request.args), typed)
     return (
         render_template(
             "administration/organisations.html",
@@ -185,8 +211,9 @@ def _organisations(
             problem=problem,
             concerned=concerned,
             typed=values.get("name", ""),
-            older_url=url_for("administration.organisations", cursor=page.next) if page.next else "",
-            newest_url=url_for("administration.organisations") if cursor else "",
+            searched=typed or "",
+            older_url=url_for("administration.organisations", cursor=page.next, q=token) if page.next else "",
+            newest_url=url_for("administration.organisations", q=token) if cursor else "",
         ),
         code,
     )
@@ -255,13 +282,21 @@ def _back_to_organisations(said: str) -> ResponseReturnValue:
 def programmes() -> ResponseReturnValue:
     """List programmes, the newest first."""
     cursor = wanted_text(request.args, "cursor")
-    page = runtime().people.programmes(current_actor(), cursor, wanted_limit(request.args))
+    token, typed = _typed()
+    page = runtime().people.programmes(current_actor(), cursor, wanted_limit(request.args), typed)
     return render_template(
         "administration/programmes.html",
         rows=[{"programme": item, "created": moment(item.created)} for item in page.items],
-        older_url=url_for("administration.programmes", cursor=page.next) if page.next else "",
-        newest_url=url_for("administration.programmes") if cursor else "",
+        searched=typed or "",
+        older_url=url_for("administration.programmes", cursor=page.next, q=token) if page.next else "",
+        newest_url=url_for("administration.programmes", q=token) if cursor else "",
     )
+
+
+@signed_in(Role.ADMINISTRATOR)
+def find_programmes() -> ResponseReturnValue:
+    """Find programmes by name."""
+    return _found("administration.programmes")
 
 
 @signed_in(Role.ADMINISTRATOR)
@@ -274,7 +309,10 @@ def programme_form() -> ResponseReturnValue:
 def create_programme() -> ResponseReturnValue:
     """Create a programme."""
     values = request.form
+    if "find" in values:
+        return _form("programme", values)
     try:
+        _organisation_chosen(values)
         runtime().people.create_programme(
             current_actor(), values.get("name", ""), values.get("organisation", "")
         )
@@ -287,29 +325,80 @@ def create_programme() -> ResponseReturnValue:
 # The forms of what is new
 
 
+def _find_organisations(actor: Actor, typed: str) -> Sequence[finders.Option]:
+    page = runtime().people.organisations(actor, None, finders.MOST, typed)
+    return [finders.organisation_option(item) for item in page.items if item.active]
+
+
+FINDERS: Mapping[str, finders.Finder] = MappingProxyType(
+    {"organisation": finders.Finder("No active organisation is called so.", _find_organisations)}
+)
+
+
+@signed_in(Role.ADMINISTRATOR)
+def find(field: str) -> ResponseReturnValue:
+    """Answer somebody who types into a field with what that finds."""
+    return finders.answer(FINDERS, field, current_actor())
+
+
+def _organisation_chosen(values: _Values) -> None:
+    if not values.get("organisation"):
+        raise Invalid("No organisation is chosen.", mend="Type some of its name, then choose it.")
+
+
 def _form(thing: str, values: _Values, error: PortalError | None = None) -> ResponseReturnValue:
     problem, code = refused(error) if error else ("", 200)
-    choices = _organisation_choices(current_actor(), values) if thing != "organisation" else {}
+    choices: dict[str, Any] = {}
+    if thing != "organisation":
+        actor = current_actor()
+        choices["organisation"] = finders.field(FINDERS, "organisation", actor, values)
+        choices["none_words"] = FINDERS["organisation"].none_words
     return (
-        render_template(
-            f"administration/new_{thing}.html",
-            values=values,
-            problem=problem,
-            here=f"administration.{thing}_form",
-            **choices,
-        ),
+        render_template(f"administration/new_{thing}.html", values=values, problem=problem, **choices),
         code,
     )
 
 
-def _organisation_choices(actor: Actor, values: _Values) -> dict[str, Any]:
-    cursor = wanted_text(values, "cursor")
-    page = runtime().people.organisations(actor, cursor, _CHOICES)
-    return {
-        "organisations": [(item.id, f"{item.name} ({item.nation})") for item in page.items if item.active],
-        "cursor": cursor or "",
-        "older": page.next,
-    }
+# Sessions
+
+
+@signed_in(Role.ADMINISTRATOR)
+def sessions() -> ResponseReturnValue:
+    """List the sessions that hold, of everybody or of one person."""
+    actor, person_id = current_actor(), wanted_text(request.args, "person")
+    now = runtime().clock()
+    found = runtime().people.sessions(actor, person_id, _SESSIONS)
+    rows = [
+        {
+            "id": item.session.id,
+            "name": item.name,
+            "organisation": item.organisation,
+            "person_url": url_for("administration.person", person_id=item.session.person_id),
+            "role": ROLE_WORDS[Role(item.session.role)] if item.session.role else "all roles held",
+            "assurance": ASSURANCE_WORDS[item.session.assurance],
+            "address": item.session.address,
+            "created": moment(item.session.created),
+            "seen": age_words(item.session.seen, now),
+            "own": item.session.id == actor.session,
+        }
+        for item in found
+    ]
+    return render_template(
+        "administration/sessions.html",
+        rows=rows,
+        most=_SESSIONS,
+        person=person_id or "",
+        name=found[0].name if person_id and found else "",
+    )
+
+
+@signed_in(Role.ADMINISTRATOR)
+def end_session(session_id: str) -> ResponseReturnValue:
+    """End somebody's session."""
+    runtime().people.end_session(current_actor(), session_id)
+    flash("The session has ended.", "good")
+    kept: dict[str, Any] = {"person": request.form["person"]} if request.form.get("person") else {}
+    return redirect(url_for("administration.sessions", **kept), 303)
 
 
 # The system
@@ -317,42 +406,8 @@ def _organisation_choices(actor: Actor, values: _Values) -> dict[str, Any]:
 
 @signed_in(Role.ADMINISTRATOR)
 def status() -> ResponseReturnValue:
-    """Show storage, keys, log and policy."""
+    """Show storage, keys, log, queue and policy, each with what to do."""
     found = runtime().status.show(current_actor())
-    return render_template("administration/status.html", status=found, tiles=_tiles(found))
-
-
-def _tiles(found: SystemStatus) -> list[dict[str, str]]:
-    little = found.disk_free < found.disk_total * _LITTLE
-    signed = "No signed checkpoint yet" if found.checkpoint is None else f"Signed up to {found.checkpoint:,}"
-    return [
-        {
-            "name": "Storage free",
-            "value": size_words(found.disk_free),
-            "note": f"of {size_words(found.disk_total)}" + (": make room soon" if little else ""),
-            "tone": "warn" if little else "",
-            "url": "",
-        },
-        {"name": "Documents", "value": f"{found.documents:,}", "note": "encrypted", "tone": "", "url": ""},
-        {
-            "name": "Keys",
-            "value": f"{found.keys:,}",
-            "note": "wrapped by the root key",
-            "tone": "",
-            "url": "",
-        },
-        {
-            "name": "Log records",
-            "value": f"{found.log_size:,}",
-            "note": signed,
-            "tone": "warn" if found.checkpoint is None else "",
-            "url": "",
-        },
-        {
-            "name": "Security policy",
-            "value": found.policy_name,
-            "note": f"Digest {found.policy_digest[:8]}…",
-            "tone": "",
-            "url": "",
-        },
-    ]
+    return render_template(
+        "administration/status.html", status=found, tiles=health.tiles(found), advice=health.advice(found)
+    )

@@ -45,6 +45,7 @@ _PLACES: Mapping[Role, tuple[tuple[str, str, str], ...]] = MappingProxyType(
             ("Accounts", "administration.people", "users"),
             ("Organisations", "administration.organisations", "building"),
             ("Programmes", "administration.programmes", "folder"),
+            ("Sessions", "administration.sessions", "devices"),
             ("Status", "administration.status", "checkup-list"),
         ),
     }

@@ -1,8 +1,9 @@
-"""Lists of people, which officers and administrators see alike: by page, by organisation, by e-mail address."""
+"""Lists of people, which officers and administrators see alike: by page, by organisation, by name, by what ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from flask import redirect, render_template, request, url_for
@@ -14,65 +15,89 @@ from portal.http.identify import current_actor
 from portal.http.queries import wanted_limit, wanted_text
 from portal.identity.emails import normal_email
 from portal.services.actor import Actor
-from portal.services.directory import PersonView, Wanted
+from portal.services.directory import MOST_FOUND, PersonView, Wanted
 from portal.services.pages import Page
-from portal.web.forms import refused
 from portal.web.words import ROLE_WORDS, moment
 
-Find = Callable[[Actor, Wanted, str | None, int], Page[PersonView]]
+SOON = timedelta(days=30)
+"""What ends within this time is said to end soon."""
+_SOON_WORDS = "within 30 days"
+
+Look = Callable[[Actor, Wanted, str | None, int], Page[PersonView]]
 """The service that lists people for the role whose page it is."""
 
 
-def people_page(find: Find, room: str, problem: str = "", status: int = 200) -> ResponseReturnValue:
-    """Show a list of people in the room (blueprint) `room`, whose template is `ROOM/people.html`."""
+def _nothing(_person: PersonView) -> Mapping[str, Any]:
+    return {}
+
+
+def wanted_of(typed: str, organisation: str | None = None, *, ending: bool = False) -> Wanted:
+    """Return what somebody looks for who types this: an e-mail address in full, else words of a name or an address."""
+    until = runtime().clock() + SOON if ending else None
+    if "@" in typed:
+        try:
+            normal_email(typed)
+        except Invalid:
+            pass
+        else:
+            return Wanted(organisation, email=typed, ending=until)
+    return Wanted(organisation, name=typed or None, ending=until)
+
+
+def people_page(
+    look: Look, room: str, more: Callable[[PersonView], Mapping[str, Any]] = _nothing
+) -> ResponseReturnValue:
+    """Show a list of people in the room (blueprint) `room`, whose template is `ROOM/people.html`.
+
+    `more` says what the room's rows show of each person besides.
+    """
     actor = current_actor()
-    token = "" if problem else request.args.get("q", "")
-    email = runtime().documents.read_query(actor, token) if token else None
+    token = request.args.get("q", "")
+    typed = runtime().documents.read_query(actor, token) if token else ""
     organisation = wanted_text(request.args, "organisation")
-    page = find(
+    ending = request.args.get("ending") == "soon"
+    page = look(
         actor,
-        Wanted(organisation, email),
+        wanted_of(typed, organisation, ending=ending),
         wanted_text(request.args, "cursor"),
         wanted_limit(request.args),
     )
-    kept = {name: value for name, value in (("organisation", organisation), ("q", token)) if value}
-    return (
-        render_template(
-            f"{room}/people.html",
-            rows=[_row(person, room) for person in page.items],
-            filters=_filters(room, page, kept, email),
-            email=request.form.get("email", "") if problem else email or "",
-            problem=problem,
-            all_url=url_for(f"{room}.people"),
-            find_url=url_for(f"{room}.find_people"),
-            older_url=_url(room, kept, cursor=page.next) if page.next else "",
-            newest_url=_url(room, kept) if request.args.get("cursor") else "",
-        ),
-        status,
+    kept = {"organisation": organisation or "", "q": token, "ending": "soon" if ending else ""}
+    kept = {name: value for name, value in kept.items() if value}
+    return render_template(
+        f"{room}/people.html",
+        rows=[{**_row(person, room), **more(person)} for person in page.items],
+        filters=_filters(room, page, kept, typed),
+        typed=typed,
+        most=MOST_FOUND,
+        all_url=url_for(f"{room}.people"),
+        soon_url=_url(room, {**kept, "ending": "soon"}) if not ending else "",
+        find_url=url_for(f"{room}.find_people"),
+        older_url=_url(room, kept, cursor=page.next) if page.next else "",
+        newest_url=_url(room, kept) if request.args.get("cursor") else "",
     )
 
 
-def find_people(find: Find, room: str) -> ResponseReturnValue:
-    """Turn an e-mail address into a sealed token, so that no address of a page carries it."""
-    email = request.form.get("email", "")
-    if not email.strip():
-        return redirect(url_for(f"{room}.people"))
-    try:
-        normal_email(email)
-    except Invalid as error:
-        return people_page(find, room, *refused(error))
-    return redirect(url_for(f"{room}.people", q=runtime().documents.write_query(current_actor(), email)))
+def find_people(room: str) -> ResponseReturnValue:
+    """Turn what was typed into a sealed token, so that no address of a page carries it."""
+    typed = " ".join(request.form.get("q", "").split())[:254]
+    if not typed:
+        return redirect(url_for(f"{room}.people"), 303)
+    token = runtime().documents.write_query(current_actor(), typed)
+    return redirect(url_for(f"{room}.people", q=token), 303)
 
 
-def _url(room: str, kept: dict[str, str], **more: Any) -> str:
+def _url(room: str, kept: Mapping[str, str], **more: Any) -> str:
     return url_for(f"{room}.people", **{**kept, **more})
 
 
-def _filters(
-    room: str, page: Page[PersonView], kept: dict[str, str], email: str | None
-) -> list[dict[str, str]]:
+def _filters(room: str, page: Page[PersonView], kept: Mapping[str, str], typed: str) -> list[dict[str, str]]:
     employer = page.items[0].organisation.name if page.items else "one without people"
-    shown = {"organisation": ("Organisation", employer), "q": ("E-mail address", email or "")}
+    shown = {
+        "organisation": ("Organisation", employer),
+        "q": ("Name", typed),
+        "ending": ("Something ends", _SOON_WORDS),
+    }
     return [
         {
             "name": shown[key][0],
@@ -87,6 +112,7 @@ def _row(person: PersonView, room: str) -> dict[str, Any]:
     return {
         "person": person,
         "url": url_for(f"{room}.person", person_id=person.id),
+        "organisation_url": url_for(f"{room}.people", organisation=person.organisation.id),
         "roles": role_words(person),
         "state": person_state(person),
         "created": moment(person.created),

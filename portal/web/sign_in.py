@@ -6,15 +6,17 @@ import segno
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from markupsafe import Markup
 
-from portal.errors import Invalid, PortalError, Unauthenticated
+from portal.errors import Invalid, Unauthenticated
 from portal.http.content import runtime
 from portal.http.identify import SESSION_KEY, address, current_actor, request_id
 from portal.http.limits import count_sign_in
 from portal.http.routing import open_to_anyone, signed_in
 from portal.http.security_headers import CLEAR_SITE_DATA
 from portal.identity import totp
-from portal.web.forms import local_path
+from portal.web.forms import local_path, sentence
+from portal.web.words import moment_words
 
 
 def make_blueprint() -> Blueprint:
@@ -66,7 +68,7 @@ def enter() -> ResponseReturnValue:
             request_id(),
         )
     except Unauthenticated as error:
-        return _form(f"{error.message} {error.mend}", 401)
+        return _form(sentence(error), 401)
     session.clear()
     session[SESSION_KEY] = secret
     return redirect(local_path(request.form.get("next", "")) or url_for("home"))
@@ -95,9 +97,14 @@ def _welcome(secret: str, shared: str, problem: str = "", status: int = 200) -> 
         render_template(
             "sign_in/welcome.html",
             link=link,
+            until=moment_words(link.expires),
             shared=shared,
             spaced=" ".join(shared[i : i + 4] for i in range(0, len(shared), 4)),
-            qr=segno.make(address_of_secret, error="m").svg_data_uri(scale=5, border=2, light="white"),
+            qr=Markup(  # noqa: S704 - made of squares, by segno
+                segno.make(address_of_secret, error="m").svg_inline(
+                    border=2, light="white", svgclass=None, lineclass=None, omitsize=True
+                )
+            ),
             problem=problem,
             action=url_for("sign_in.redeem", secret=secret),
         ),
@@ -117,10 +124,6 @@ def redeem(secret: str) -> ResponseReturnValue:
             secret, password, shared, request.form.get("code", "").replace(" ", ""), address(), request_id()
         )
     except Invalid as error:
-        return _welcome(secret, shared or totp.new_secret(), _sentence(error), 400)
+        return _welcome(secret, shared or totp.new_secret(), sentence(error), 400)
     flash("Your account is ready. Sign in with it.", "good")
     return redirect(url_for("sign_in.page"))
-
-
-def _sentence(error: PortalError) -> str:
-    return f"{error.message} {error.mend}".strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,10 +17,13 @@ from portal.errors import Invalid, NotFound
 from portal.http.content import runtime
 from portal.http.identify import current_actor
 from portal.http.routing import signed_in
-from portal.services.directory import Wanted
+from portal.services.actor import Actor
 from portal.services.explain import Explanation
+from portal.web import finders
 from portal.web.clearances import class_words
 from portal.web.forms import id_in, refused
+from portal.web.granting import sealed_name
+from portal.web.people_lists import wanted_of
 from portal.web.words import Chip
 
 _ACTIONS: Mapping[Action, tuple[str, str]] = MappingProxyType(
@@ -38,79 +41,110 @@ _SIGN_INS = (("1", "A password"), ("2", "A second factor"), ("3", "A passkey or 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What the form holds: a person (id, or what was typed), a document, an action and an assurance."""
+    """What the form holds: a person, a document, an action and an assurance."""
 
-    person: str = ""
-    typed: str = ""
-    document: str = ""
-    action: str = Action.DOCUMENT_READ.value
-    assurance: str = "2"
+    person: finders.Field
+    document: finders.Field
+    action: str
+    assurance: str
+
+
+def _find_people(actor: Actor, typed: str) -> Sequence[finders.Option]:
+    if number := id_in(typed):
+        try:
+            return [finders.person_option(runtime().grants.of_person(actor, number).person)]
+        except NotFound:
+            return ()
+    page = runtime().grants.people(actor, wanted_of(typed), None, finders.MOST)
+    return [finders.person_option(item) for item in page.items]
+
+
+def _find_documents(actor: Actor, typed: str) -> Sequence[finders.Option]:
+    return [finders.document_option(item) for item in runtime().finder.documents(actor, typed, finders.MOST)]
+
+
+FINDERS: Mapping[str, finders.Finder] = MappingProxyType(
+    {
+        "person": finders.Finder("Nobody is called so.", _find_people),
+        "document": finders.Finder(
+            "No document has such a number, and no programme is called so.", _find_documents
+        ),
+    }
+)
 
 
 @signed_in(Role.OFFICER)
 def show() -> ResponseReturnValue:
     """Show the form and, where person and document are given, the decision."""
     actor, values = current_actor(), request.args
-    token = values.get("who", "")
-    asked = _Asked(
-        person=values.get("person", ""),
-        typed=runtime().documents.read_query(actor, token) if token else values.get("person", ""),
-        document=values.get("document", ""),
-        action=values.get("action", Action.DOCUMENT_READ.value),
-        assurance=values.get("assurance", "2"),
-    )
-    if not asked.person or not asked.document:
-        return _page(asked)
-    try:
-        found = runtime().explain.explain(
-            actor, asked.person, asked.document, asked.action, _assurance(asked.assurance)
+    person, document = values.get("person", ""), values.get("document", "")
+    action = values.get("action", Action.DOCUMENT_READ.value)
+    assurance = values.get("assurance", "2")
+    if not person or not document:
+        known = sealed_name(actor, person, values.get("who", ""))
+        chosen = (
+            finders.Field("", [finders.Option(known.id, known.name)], known.id) if known else finders.Field()
         )
+        return _page(_Asked(chosen, finders.Field(document), action, assurance))
+    try:
+        found = runtime().explain.explain(actor, person, document, action, _assurance(assurance))
     except (Invalid, NotFound) as error:
+        asked = _Asked(finders.Field(person), finders.Field(document), action, assurance)
         return _page(asked, *refused(error))
+    label = _chip(found.marking)
+    sub = " ".join(filter(None, (label.name, label.rest))) + f" · {found.programme.name}"
+    asked = _Asked(
+        finders.Field("", [finders.Option(found.person.id, found.person.name)], found.person.id),
+        finders.Field("", [finders.Option(found.document, found.document, sub)], found.document),
+        found.action.value,
+        str(found.assurance),
+    )
     return _page(asked, found=found)
 
 
 @signed_in(Role.OFFICER)
 def ask() -> ResponseReturnValue:
-    """Turn what was typed into ids, so that the page's address carries no e-mail address, and go to the answer."""
+    """Turn what was typed or chosen into ids, so that the page's address carries no name, and go to the answer."""
     actor, values = current_actor(), request.form
-    typed = values.get("person", "").strip()
-    asked = _Asked(
-        typed=typed,
-        document=values.get("document", "").strip(),
-        action=values.get("action", ""),
-        assurance=values.get("assurance", ""),
-    )
-    try:
-        document = id_in(asked.document)
-        if not document:
-            raise Invalid(
-                "This names no document.", mend="Write its number, or copy the address of its page."
-            )
-        person = id_in(typed) or _by_email(typed)
-    except (Invalid, NotFound) as error:
-        return _page(asked, *refused(error))
-    known: dict[str, Any] = {"who": runtime().documents.write_query(actor, typed)} if "@" in typed else {}
+    person, people = _chosen(actor, "person")
+    document, documents = _chosen(actor, "document")
+    if "find" in values or not person or not document:
+        asked = _Asked(
+            finders.Field(values.get("person_q", ""), people, person),
+            finders.Field(values.get("document_q", ""), documents, document),
+            values.get("action", ""),
+            values.get("assurance", ""),
+        )
+        if "find" in values:
+            return _page(asked)
+        missing = "person" if not person else "document"
+        several = bool(people if missing == "person" else documents)
+        what = f"Several match: choose one {missing}." if several else f"This names no {missing}."
+        how = "Type some of their name." if missing == "person" else "Type its number or its programme."
+        return _page(asked, *refused(Invalid(what, mend="" if several else how)))
     return redirect(
         url_for(
             "officer.why",
             person=person,
             document=document,
-            action=asked.action,
-            assurance=asked.assurance,
-            **known,
+            action=values.get("action", ""),
+            assurance=values.get("assurance", ""),
         ),
         303,
     )
 
 
-def _by_email(typed: str) -> str:
-    if "@" not in typed:
-        raise Invalid("This names no person.", mend="Write their e-mail address in full, or their number.")
-    found = runtime().grants.people(current_actor(), Wanted(email=typed))
-    if not found.items:
-        raise NotFound("Nobody has an account with this e-mail address.", mend="Correct it.")
-    return found.items[0].id
+def _chosen(actor: Actor, name: str) -> tuple[str, Sequence[finders.Option] | None]:
+    """Return the id that a field chooses ("" for none), and what is offered there: what was typed newly comes first."""
+    values = request.form
+    typed, chosen = values.get(f"{name}_q", "").strip(), id_in(values.get(name, ""))
+    if not typed:
+        kept = [finders.Option(chosen, values.get(f"{name}_words", chosen))] if chosen else None
+        return chosen, kept
+    options = FINDERS[name].find(actor, typed)
+    if chosen not in [option.value for option in options]:
+        chosen = options[0].value if len(options) == 1 else ""
+    return chosen, options
 
 
 def _assurance(text: str) -> int:
@@ -127,6 +161,7 @@ def _page(
             "officer/why.html",
             asked=asked,
             problem=problem,
+            none_words={name: finder.none_words for name, finder in FINDERS.items()},
             actions=[(action.value, words) for action, (words, _) in _ACTIONS.items()],
             sign_ins=_SIGN_INS,
             found=found,

@@ -20,6 +20,11 @@ ROLE_WORDS: Mapping[Role, str] = MappingProxyType(
     }
 )
 
+ASSURANCE_WORDS: Mapping[int, str] = MappingProxyType(
+    {1: "a password", 2: "a second factor", 3: "a passkey or certificate"}
+)
+"""What a sign-in of each assurance was made with."""
+
 _STEPS = ("kB", "MB", "GB", "TB")
 
 
@@ -62,6 +67,31 @@ def moment(time: datetime) -> Moment:
     """Return a time's words."""
     utc = time.astimezone(UTC)
     return Moment(utc.isoformat(timespec="seconds"), f"{utc.day} {utc:%b %Y}", f"{utc:%H:%M} UTC")
+
+
+def day_words(time: datetime) -> str:
+    """Return a day with its weekday, and the time where it is not the day's first moment (UTC)."""
+    utc = time.astimezone(UTC)
+    day = f"{utc:%a} {utc.day} {utc:%b %Y}"
+    return day if utc.hour == utc.minute == 0 else f"{day}, {utc:%H:%M} UTC"
+
+
+def ends_words(end: datetime, now: datetime) -> str:
+    """Return when something ends that ends soon, such as "Thu 26 Nov, in 2 days"."""
+    utc = end.astimezone(UTC)
+    days = (utc.date() - now.astimezone(UTC).date()).days
+    near = {0: "today", 1: "tomorrow"}.get(days, f"in {days} days")
+    return f"{utc:%a} {utc.day} {utc:%b}, {near}"
+
+
+def age_words(time: datetime, now: datetime) -> str:
+    """Return how long ago something was, such as "3 hours ago"."""
+    seconds = max(0, int((now - time).total_seconds()))
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            number = seconds // size
+            return f"{number} {unit}{'' if number == 1 else 's'} ago"
+    return "just now"
 
 
 def moment_words(time: datetime) -> str:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from portal.services.status import SystemStatus
+from portal.web import health
 from tests.portal import factories
+from tests.portal.attack import Browser
 from tests.portal.web.visitors import Visitor, doors_of, links_of, sign_in, text_of, token_of
 from tests.portal.worlds import ABSENT, World, build_world
 
@@ -61,7 +65,11 @@ def test_home_leads_administrators_to_the_accounts(world: World, administrator: 
 def test_a_person_is_added_and_then_found(
     world: World, administrator: Visitor, organisation: str, unique: str
 ) -> None:
-    assert f"Deltawerk</i> {unique} (NLD)" in text_of(administrator.get(f"{PEOPLE}/new"))
+    offered = administrator.post(f"{PEOPLE}/new", organisation_q=f"delta {unique}", find="organisation")
+    assert f'value="{organisation}" checked' in offered.text
+    assert f"<bdi>&lt;i&gt;Deltawerk&lt;/i&gt; {unique}</bdi>" in offered.text
+    part = administrator.post("/administration/find/organisation", organisation_q=f"delta {unique}")
+    assert f'value="{organisation}" checked' in part.text
     email = f"zoe.{unique.split()[1]}@deltawerk.example"
     page = administrator.post_and_follow(
         f"{PEOPLE}/new", organisation=organisation, name="Zoé <b>Noël</b>", email=email, nation="fra"
@@ -69,7 +77,7 @@ def test_a_person_is_added_and_then_found(
     assert "without any role" in text_of(page)
     assert "<h1><bdi>Zoé &lt;b&gt;Noël&lt;/b&gt;</bdi></h1>" in page.text
     assert "Has not joined yet" in text_of(page)
-    answer = administrator.post(f"{PEOPLE}/find", email=email)
+    answer = administrator.post(f"{PEOPLE}/find", q=email)
     assert "deltawerk" not in answer.location
     assert "Zoé" in administrator.get(answer.location).text
     [created] = [record for record in world.records(action="account.create") if "outcome" not in record][-1:]
@@ -97,7 +105,7 @@ def test_a_person_who_cannot_be_added_comes_back_as_typed(
     before = len(world.records(action="request.refused"))
     answer = administrator.post(f"{PEOPLE}/new", **{**typed, **wrong})
     assert (answer.status_code, sentence in text_of(answer)) == (status, True)
-    assert f'<option value="{organisation}" selected>' in answer.text
+    assert f'value="{organisation}" checked' in answer.text
     for value in {**typed, **wrong}.values():
         assert f'value="{value}"' in answer.text
     assert len(world.records(action="request.refused")) == before + 1
@@ -240,8 +248,49 @@ def test_a_programme_is_added_once(
     answer = administrator.post(f"{PROGRAMMES}/new", **typed)
     assert (answer.status_code, "leads a programme of this name" in text_of(answer)) == (409, True)
     assert f'value="Harbour {unique}"' in answer.text
-    assert f'<option value="{organisation}" selected>' in answer.text
+    assert f'value="{organisation}" checked' in answer.text
     assert administrator.post(f"{PROGRAMMES}/new", **{**typed, "name": ""}).status_code == 400
+    assert "No organisation is chosen." in text_of(administrator.post(f"{PROGRAMMES}/new", name="Lone"))
+    found = administrator.post_and_follow(f"{PROGRAMMES}/find", q=f"harb {unique}")
+    assert f"Harbour {unique}" in text_of(found)
+    assert "Harbour Shield" not in text_of(found)
+    assert "Nothing matches" in text_of(administrator.post_and_follow(f"{PROGRAMMES}/find", q="zzz"))
+
+
+@pytest.mark.parametrize("room", [PEOPLE, ORGANISATIONS, PROGRAMMES])
+def test_what_is_searched_for_stands_in_no_address_and_no_record(
+    room: str, world: World, administrator: Visitor
+) -> None:
+    answer = administrator.post(f"{room}/find", q="Sarrazin")
+    assert "arrazin" not in answer.location
+    assert administrator.get(answer.location).status_code == 200
+    assert all("arrazin" not in str(record) for record in world.records())
+    assert administrator.post(f"{room}/find", q="").location == room
+
+
+# Sessions
+
+
+def test_everybodys_sessions_are_listed_and_ended(world: World, administrator: Visitor) -> None:
+    official = Browser.of(world, "official")
+    assert official.get("/account").status_code == 200
+    person = world.people["official"]
+    page = administrator.get(f"/administration/sessions?person={person}")
+    assert "Official Programme Office all roles held with a second factor" in text_of(page)
+    assert "yours" in text_of(administrator.get("/administration/sessions"))
+    for path in re.findall(r'action="(/administration/sessions/[^"]+/end)"', page.text):
+        assert administrator.post(path, person=person).location.endswith(f"?person={person}")
+    assert official.get("/account").status_code == 302
+    assert "Nobody is signed in" in text_of(administrator.get(f"/administration/sessions?person={person}"))
+    closed = world.records(action="session.close", actor=administrator.person)[-2]
+    assert (closed["target"], closed["details"]["cause"]) == (person, "revoked")
+
+
+def test_nobody_ends_the_session_they_work_in(world: World, administrator: Visitor) -> None:
+    [own] = world.runtime.account._sessions.list(administrator.person)
+    assert administrator.post(f"/administration/sessions/{own.id}/end").status_code == 409
+    assert administrator.post(f"/administration/sessions/{ABSENT}/end").status_code == 404
+    assert administrator.get("/administration/sessions").status_code == 200
 
 
 # Status
@@ -250,12 +299,28 @@ def test_a_programme_is_added_once(
 def test_status_tells_storage_keys_log_and_policy(world: World, administrator: Visitor) -> None:
     page = administrator.get("/administration/status")
     said = text_of(page)
-    for words in ("Storage free", "Documents 0", "Keys", "Log records", "Security policy NATO"):
+    for words in ("Storage free", "0 documents", "Keys", "Log records", "Queue 0", "Security policy NATO"):
         assert words in said
     assert page.text.count('class="tile"') == 5
     assert world.runtime.access.policy.digest in page.text
     world.runtime.log.checkpoint()
-    assert "Signed up to" in text_of(administrator.get("/administration/status"))
+    said = text_of(administrator.get("/administration/status"))
+    assert "signed up to" in said
+    assert "Nothing to do. Auditors can check it." in said
+
+
+def test_what_presses_comes_first_with_what_to_do() -> None:
+    in_order = SystemStatus(
+        disk_total=100, disk_free=50, documents=1, keys=9, log_size=20_000, checkpoint=19_990,
+        policy_name="NATO", policy_digest="ab" * 32, uploads=2, unsettled=0,
+    )  # fmt: skip
+    assert {item.tone for item in health.advice(in_order)} == {"good"}
+    pressing = replace(in_order, disk_free=5, checkpoint=1, unsettled=3)
+    first = health.advice(pressing)[:3]
+    assert [item.name for item in first] == ["Storage", "Log", "Queue"]
+    assert "Make room soon" in first[0].do
+    assert "strongroom worker" in first[1].do
+    assert [tile.tone for tile in health.tiles(pressing)] == ["warn", "", "warn", "warn", ""]
 
 
 # Everywhere
@@ -299,7 +364,7 @@ def test_the_banner_is_the_lowest_on_every_page(world: World, administrator: Vis
 @pytest.mark.parametrize("who", ["partner", "official", "auditor", "officer"])
 def test_administration_pages_are_closed_to_every_other_role(who: str, world: World) -> None:
     doors = doors_of(world, "administration")
-    assert len(doors) == 19
+    assert len(doors) == 24
     visitor = sign_in(world, who)
     for method, path in doors:
         answer = visitor.client.open(path, method=method)

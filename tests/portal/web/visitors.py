@@ -28,6 +28,20 @@ class Visitor:
     def post(self, path: str, **fields: object) -> TestResponse:
         return self.client.post(path, data={"csrf_token": self.token, **fields})
 
+    def confirm(self, path: str, **fields: object) -> TestResponse:
+        """Send a form, answer yes to the question that follows, and return the page that it leads to."""
+        asked = self.post(path, **fields)
+        assert asked.status_code == 200, text_of(asked)
+        assert "is that right?" in text_of(asked), text_of(asked)
+        held: dict[str, list[str]] = {}
+        form = asked.text[asked.text.index("<main") :]
+        for name, value in re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form):
+            held.setdefault(html.unescape(name), []).append(html.unescape(value))
+        assert held["confirmed"] == ["1"]
+        done = self.client.post(path, data=held)
+        assert done.status_code == 303, text_of(done)
+        return self.client.get(done.location)
+
     def post_and_follow(self, path: str, **fields: object) -> TestResponse:
         answer = self.post(path, **fields)
         assert answer.status_code in (302, 303), text_of(answer)
@@ -75,6 +89,8 @@ def doors_of(world: World, room: str) -> list[tuple[str, str]]:
         "organisation_id": world.company,
         "kind": "roles",
         "grant_id": ABSENT,
+        "session_id": ABSENT,
+        "field": "organisation",
     }
     return [
         (method, re.sub(r"<(\w+)>", lambda part: known[part[1]], rule.rule))
