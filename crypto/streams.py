@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import threading
 from collections.abc import Iterator
@@ -61,7 +62,8 @@ class EncryptingWriter:
         self._plain = memoryview(bytearray(PLAIN))
         self._filled = 0
         self._room = PLAIN_FIRST
-        self._out = memoryview(bytearray(SEGMENT))
+        # Memory of its own pages: a sink may hand whole segments to the disk as they are.
+        self._out = memoryview(mmap.mmap(-1, SEGMENT))
         self._out[:HEADER] = bytes((HEADER,)) + salt + self._prefix
         self._out_start = HEADER
         self._index = 0

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import mmap
 import os
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from tests.portal.storage.contract import NAME, BlobStoreContract
 ROOM = Path(__file__).resolve().parents[3]
 UNFINISHED_WRITE = """
 import sys
+import tempfile
 from pathlib import Path
 from portal.storage import FileBlobStore
 writer = FileBlobStore(Path(sys.argv[1])).create(sys.argv[2])
@@ -101,3 +104,41 @@ def test_a_damaged_folder_is_told_without_its_path(tmp_path: Path) -> None:
     with pytest.raises(Unavailable) as told:
         store.get("a/b")
     assert str(tmp_path) not in told.value.message + told.value.mend
+
+
+BLOCK = 4096
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(BLOCK, BLOCK), (1 << 20, 1 << 20, 12345), (1 << 20, 7, 1 << 20), (5, BLOCK), (0, BLOCK, 0, 1)],
+    ids=str,
+)
+@pytest.mark.parametrize("offset", [0, 1, 512])
+def test_what_is_written_is_there_whatever_its_length_and_place_in_memory(
+    tmp_path: Path, sizes: tuple[int, ...], offset: int
+) -> None:
+    store = FileBlobStore(tmp_path)
+    memory = mmap.mmap(-1, (2 << 20) + BLOCK)
+    memory[:] = os.urandom(len(memory))
+    writer = store.create(NAME)
+    written = b""
+    for size in sizes:
+        piece = memoryview(memory)[offset : offset + size]
+        assert writer.write(piece) == size
+        written += bytes(piece)
+        piece.release()
+    writer.close()
+    assert store.get(NAME) == written
+
+
+@pytest.mark.skipif(not hasattr(os, "O_DIRECT"), reason="this system has no way past the page cache")
+def test_a_file_system_without_a_way_past_the_page_cache_is_written_through_it() -> None:
+    folder = Path("/dev/shm")
+    if not os.access(folder, os.W_OK):
+        pytest.skip("no file system in memory is here")
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        store = FileBlobStore(Path(place))
+        store.put(NAME, bytes(1 << 20) + b"rest")
+        assert store.get(NAME) == bytes(1 << 20) + b"rest"
+        assert store.sweep() == 0
