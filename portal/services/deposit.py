@@ -7,7 +7,6 @@ database, outcome, receipt.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -30,6 +29,7 @@ from portal.models.database import Database
 from portal.scanning import ContentFacts, clean_file_name, clean_title, identify
 from portal.services.access import Access, Refusal
 from portal.services.actor import Actor
+from portal.services.digests import SideDigest
 from portal.services.filing import Arrival, Filing, Target
 from portal.services.labels import LabelReader
 from portal.services.uploads import UploadRegister
@@ -213,7 +213,7 @@ class Intake:
         self._target = target
         self._length = length
         self._expected = sha256
-        self._digest = hashlib.sha256()
+        self._digest = SideDigest()
         self._head = bytearray()
         self._size = 0
         self._done = False
@@ -246,6 +246,8 @@ class Intake:
             self._head += bytes(data[: _HEAD - len(self._head)])
         self._digest.update(data)
         self._writer.write(data)
+        if not isinstance(data, bytes):
+            self._digest.wait()
 
     def complete(self) -> DepositReceipt:
         """Inspect, decide again, record, store; raises Invalid when length or digest are not those declared."""
@@ -373,12 +375,16 @@ class _HashingSink:
         self._writer = writer
         self._open = True
         self.size = 0
-        self._hash = hashlib.sha256()
+        self._hash = SideDigest()
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         self._hash.update(data)
+        try:
+            self._writer.write(data)
+        finally:
+            # The memory is used again for the next segment.
+            self._hash.wait()
         self.size += len(data)
-        self._writer.write(data)
         return len(data)
 
     def digest(self) -> bytes:

@@ -1,0 +1,42 @@
+"""SHA-256 beside other work: a digest costs an upload more than its encryption, and needs a processor, not the GIL."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+
+_WORTH_A_THREAD = 64 << 10
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="digest")
+
+
+class SideDigest:
+    """A SHA-256 whose `update` returns while another thread still reads the data: leave it as it is until `wait`."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._running: Future[None] | None = None
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes, after those before them."""
+        self.wait()
+        if len(data) < _WORTH_A_THREAD:
+            self._hash.update(data)
+        else:
+            self._running = _threads().submit(self._hash.update, data)
+
+    def wait(self) -> None:
+        """Return when everything is taken in."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.result()
+
+    def digest(self) -> bytes:
+        """Return the digest of everything so far, 32 bytes."""
+        self.wait()
+        return self._hash.digest()

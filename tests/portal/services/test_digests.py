@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+
+from portal.services.digests import SideDigest
+
+
+@pytest.mark.parametrize(
+    "sizes", [(), (0,), (1,), (1 << 20,) * 5, (7, 1 << 20, 0, 65_535, 65_536, 3, 1 << 21)], ids=str
+)
+def test_it_is_the_digest_of_everything_in_its_order(sizes: tuple[int, ...]) -> None:
+    side, plain = SideDigest(), hashlib.sha256()
+    for size in sizes:
+        data = os.urandom(size)
+        side.update(data)
+        plain.update(data)
+    assert side.digest() == plain.digest()
+    assert side.digest() == plain.digest()
+
+
+def test_after_waiting_the_memory_may_be_used_again() -> None:
+    side, plain = SideDigest(), hashlib.sha256()
+    memory = bytearray(1 << 20)
+    for number in range(16):
+        memory[:] = bytes([number]) * len(memory)
+        plain.update(memory)
+        side.update(memory)
+        side.wait()
+    assert side.digest() == plain.digest()
