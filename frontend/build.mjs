@@ -35,7 +35,7 @@ const styles = await bundle({
 });
 await output.add("app.css", styles.outputFiles[0].contents);
 
-for (const name of ["app", "upload", "label-picker", "viewer"]) {
+for (const name of ["app", "upload", "label-picker", "viewer", "export"]) {
   const script = await bundle({
     ...shared,
     entryPoints: [path.join(here, `scripts/${name}.js`)],

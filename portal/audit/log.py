@@ -37,9 +37,12 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stands around a record: the number of its outcome, its neighbours by kind of subject (person, document)."""
+    """What stands around a record: the number of its outcome, whether it is an intent without a known end, and its
+    neighbours by kind of subject (person, document).
+    """
 
     ended: int | None
+    unsure: bool
     neighbours: Mapping[str, Neighbours]
 
 
@@ -179,7 +182,8 @@ class AuditLog:
             with reading(self._engine) as connection:
                 count = connection.execute(of).scalar() or number
             neighbours[kind] = Neighbours(number, count, before if before >= 0 else None, after)
-        return Standing(self._search.ended(record.seq), neighbours)
+        ended, unsure = self._search.ended(record.seq)
+        return Standing(ended, unsure, neighbours)
 
     def file_size(self) -> int:
         """Return how many bytes the log's database takes on disk; 0 where it is no file of this machine."""

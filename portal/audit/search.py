@@ -174,12 +174,14 @@ class Search:
             found = select(func.min(records.seq)).where(records[kind] == number, records.seq > seq)
             return connection.execute(found).scalar()
 
-    def ended(self, seq: int) -> int | None:
-        """Return the number of the outcome of the intent `seq`."""
+    def ended(self, seq: int) -> tuple[int | None, bool]:
+        """Return the number of the outcome of the intent `seq`, and whether no end of it is known."""
         self._projection.catch_up()
         with reading(self._engine) as connection:
-            found = select(tables.records.c.ended).where(tables.records.c.seq == seq)
-            return connection.execute(found).scalar()
+            records = tables.records.c
+            found = select(records.ended, records.result).where(records.seq == seq)
+            row = connection.execute(found).first()
+        return (None, False) if row is None else (row[0], _is_unsure(row[1]))
 
     def stream(self, wanted: RecordFilter, chunk: int = CHUNK) -> Iterator[list[tuple[int, bytes]]]:
         """Yield the numbers and bytes of all matching records of this moment, oldest first, at most `chunk` at once."""
@@ -238,7 +240,11 @@ class Search:
 
 def _entry(seq: int, leaf: bytes, ended: int | None, end: bytes | None, result: int | None) -> LogEntry:
     outcome = None if ended is None or end is None else record(ended, end)
-    return LogEntry(record(seq, leaf), outcome, result in (tables.OPEN, tables.RESULTS["unknown"]))
+    return LogEntry(record(seq, leaf), outcome, _is_unsure(result))
+
+
+def _is_unsure(result: int | None) -> bool:
+    return result in (tables.OPEN, tables.RESULTS["unknown"])
 
 
 def _shown(routine: bool, unsure: bool) -> list[ColumnElement[bool]]:

@@ -40,6 +40,7 @@ from portal.services.finder import Finder
 from portal.services.grants import Grants
 from portal.services.housekeeping import Housekeeping
 from portal.services.labels import LabelReader
+from portal.services.log_names import NameReader
 from portal.services.names import Names
 from portal.services.pages import Cursors
 from portal.services.people import People
@@ -49,6 +50,7 @@ from portal.services.release import Release
 from portal.services.security_policy import ActivePolicy
 from portal.services.status import Status
 from portal.services.titles import Titles
+from portal.services.tracing import Tracing
 from portal.services.uploads import UploadRegister
 from portal.settings import Settings
 from portal.storage.files import FileBlobStore
@@ -84,6 +86,7 @@ class Runtime:
     readership: Readership
     release: Release
     status: Status
+    tracing: Tracing
 
     def close(self) -> None:
         """Commit what is queued in the log and close both databases."""
@@ -161,6 +164,7 @@ def _assemble(
     labels = LabelReader(policy)
     titles = Titles(ring)
     cursors = Cursors(values)
+    log_names = NameReader(database.seals, alarm)
     uploads = UploadRegister(database, log, access, blobs, clock, node)
     filing = Filing(database, log, access, titles)
     release = Release(database, log, access, ring, blobs, alarm)
@@ -190,7 +194,7 @@ def _assemble(
         access=access,
         account=Account(database, log, clock, settings, sign_in, sessions, tokens, links, credentials),
         archive=Archive(release),
-        auditing=Auditing(log, database, access, cursors, clock),
+        auditing=Auditing(log, database, access, cursors, log_names, clock),
         deposit=Deposit(database, log, access, ring, blobs, labels, filing, uploads, settings, clock),
         documents=Documents(database, log, access, labels, titles, cursors, alarm),
         explain=Explain(database, log, access, alarm),
@@ -205,6 +209,7 @@ def _assemble(
         readership=Readership(database, log, access),
         release=release,
         status=Status(database, log, access, settings, clock),
+        tracing=Tracing(database, log, access, cursors, log_names, alarm),
     )
 
 

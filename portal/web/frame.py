@@ -38,8 +38,11 @@ _PLACES: Mapping[Role, tuple[tuple[str, str, str], ...]] = MappingProxyType(
         Role.OFFICIAL: (("Documents", "documents.index", "inbox"),),
         Role.OFFICER: (("People", "officer.people", "users"), ("Why?", "officer.why", "help-circle")),
         Role.AUDITOR: (
-            ("Access log", "audit.timeline", "timeline"),
+            ("Timeline", "audit.timeline", "timeline"),
+            ("People", "audit.people", "users"),
+            ("Documents", "audit.documents", "files"),
             ("Export", "audit.export_form", "file-export"),
+            ("Log health", "audit.health", "shield-check"),
         ),
         Role.ADMINISTRATOR: (
             ("Accounts", "administration.people", "users"),
@@ -132,7 +135,6 @@ def mark_page(labels: Iterable[LabelView]) -> None:
 def _context(runtime: Runtime) -> dict[str, Any]:
     signed = current_user.is_authenticated
     roles = current_user.roles if signed else frozenset()
-    finds = bool(roles & {Role.PARTNER, Role.OFFICIAL})
     theme = appearance.chosen_theme()
     return {
         "viewer": _viewer(roles) if signed else None,
@@ -143,7 +145,7 @@ def _context(runtime: Runtime) -> dict[str, Any]:
         "settings_size_limit": runtime.settings.size_limit,
         "sign_out_url": url_for("sign_in.sign_out") if signed else None,
         "account_url": url_for("account.page") if signed else None,
-        "search_url": url_for("documents.search") if finds else None,
+        **_search(roles),
         "role_url": url_for("appearance.choose_role"),
         "theme": theme,
         "themes": [Choice(value, words, value == theme) for value, words in appearance.THEMES.items()],
@@ -152,6 +154,15 @@ def _context(runtime: Runtime) -> dict[str, Any]:
         "languages": [Choice(code, name, code == "en") for code, name in _LANGUAGES],
         "foot_links": [Place(label, url_for(endpoint), "", False) for label, endpoint in _FOOT],
     }
+
+
+def _search(roles: frozenset[Role]) -> dict[str, str | None]:
+    """Return where the top bar's search goes, and what it asks for."""
+    if roles & {Role.PARTNER, Role.OFFICIAL}:
+        return {"search_url": url_for("documents.search")}
+    if Role.AUDITOR in roles:
+        return {"search_url": url_for("audit.search"), "search_prompt": "Person, document or entry number"}
+    return {"search_url": None}
 
 
 def _here() -> str:
@@ -180,16 +191,18 @@ def _viewer(roles: frozenset[Role]) -> Viewer:
 
 
 def _navigation(roles: frozenset[Role]) -> list[Place]:
-    seen: dict[str, Place] = {}
+    seen: dict[str, tuple[str, str, str]] = {}
     for role, places in _PLACES.items():
-        if role not in roles:
-            continue
-        for label, endpoint, icon in places:
-            url = url_for(endpoint)
-            here = request.path == url or request.path.startswith(f"{url}/")
-            if url not in seen:
-                seen[url] = Place(label, url, icon, here, _count(endpoint))
-    return list(seen.values())
+        if role in roles:
+            for label, endpoint, icon in places:
+                seen.setdefault(url_for(endpoint), (label, endpoint, icon))
+    # A place may lie below another one: only the nearest is where one is.
+    above = [url for url in seen if request.path == url or request.path.startswith(f"{url}/")]
+    here = max(above, key=len, default="")
+    return [
+        Place(label, url, icon, url == here, _count(endpoint))
+        for url, (label, endpoint, icon) in seen.items()
+    ]
 
 
 def _count(endpoint: str) -> str:
