@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,15 +21,6 @@ _CHUNK = 20_000
 _RULES = ("need-to-know", "clearance-in-force", "label-dominated", "releasable")
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
-    """What is in the log: its busiest person and most read document among others."""
-
-    people: Sequence[str]
-    documents: Sequence[str]
-    records: int
-
-
 def fill(
     runtime: Runtime,
     people: Sequence[tuple[str, str]],
@@ -39,7 +29,7 @@ def fill(
     records: int,
     days: int = 31,
     seed: int = 5,
-) -> Log:
+) -> None:
     """Append `records` leaves over the last `days`: people are (id, organisation), documents (id, programme).
 
     A few people and documents take the most of them, as everywhere. The projection is caught up at the end.
@@ -58,7 +48,6 @@ def fill(
                 connection.execute(update(tables.head).values(size=seq + 1, time=last))
             batch = []
     runtime.log.rebuild_projection()
-    return Log([people[0][0], people[-1][0]], [documents[0][0], documents[-1][0]], runtime.log.size())
 
 
 class _Leaves:

@@ -199,6 +199,7 @@ _ROUTINE = frozenset(
         "programme.manage",
         "session.close",
         "session.open",
+        "session.role",
         "system.status",
     }
 )

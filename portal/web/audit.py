@@ -222,7 +222,7 @@ def entry(seq: int) -> ResponseReturnValue:
         raw=record.leaf.decode("utf-8", "replace"),
         laid_out=json.dumps(record.fields, indent=2, ensure_ascii=False),
         neighbours=_neighbours(page),
-        meaning=CATALOGUE[record.action].meaning,
+        meaning=CATALOGUE[record.action].meaning if record.action in CATALOGUE else "",
     )
 
 

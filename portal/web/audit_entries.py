@@ -175,7 +175,7 @@ def view(entry: LogEntry, names: Names) -> dict[str, Any]:
     record = entry.record
     refused = audit_words.is_refusal(record.fields)
     marking = record.get("label")
-    deed = audit_words.DEEDS[record.action]
+    deed = audit_words.deed_of(record.action)
     icon = deed.icon
     if refused and isinstance(deed, audit_words.Deed):
         icon = "circle-x"

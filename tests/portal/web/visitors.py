@@ -87,6 +87,7 @@ def doors_of(world: World, room: str) -> list[tuple[str, str]]:
     known = {
         "person_id": world.people["restricted"],
         "organisation_id": world.company,
+        "document_id": ABSENT,
         "kind": "roles",
         "grant_id": ABSENT,
         "session_id": ABSENT,
