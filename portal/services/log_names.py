@@ -88,18 +88,13 @@ class NameReader:
         }
         return Names(people, organisations, programmes, homes)
 
-    def all_people(self, session: Session, actor: Actor) -> Iterator[tuple[str, str]]:
-        """Yield (id, name) of everybody with an account."""
-        for row, name in self._named(session, actor, models.Person, None):
-            yield row["id"], name
-
     def _named(
-        self, session: Session, actor: Actor, kind: type[models.Base], ids: Collection[str] | None
+        self, session: Session, actor: Actor, kind: type[models.Base], ids: Collection[str]
     ) -> Iterator[tuple[Mapping[str, Any], str]]:
-        if ids is not None and not ids:
+        if not ids:
             return
         table = cast(Table, kind.__table__)
-        query = select(table) if ids is None else select(table).where(table.c.id.in_(ids))
+        query = select(table).where(table.c.id.in_(ids))
         rows = cast(Sequence[Mapping[str, Any]], session.execute(query).mappings().all())
         for row in rows:
             try:

@@ -165,6 +165,7 @@ def _assemble(
     titles = Titles(ring)
     cursors = Cursors(values)
     log_names = NameReader(database.seals, alarm)
+    names = Names(database)
     uploads = UploadRegister(database, log, access, blobs, clock, node)
     filing = Filing(database, log, access, titles)
     release = Release(database, log, access, ring, blobs, alarm)
@@ -198,7 +199,7 @@ def _assemble(
         deposit=Deposit(database, log, access, ring, blobs, labels, filing, uploads, settings, clock),
         documents=Documents(database, log, access, labels, titles, cursors, alarm),
         explain=Explain(database, log, access, alarm),
-        finder=Finder(database, log, access, alarm, Names(database)),
+        finder=Finder(database, log, access, alarm, names),
         grants=Grants(database, log, access, clock, cursors, alarm),
         housekeeping=Housekeeping(database, log, uploads, blobs, clock),
         links=links,
@@ -209,7 +210,7 @@ def _assemble(
         readership=Readership(database, log, access),
         release=release,
         status=Status(database, log, access, settings, clock),
-        tracing=Tracing(database, log, access, cursors, log_names, alarm),
+        tracing=Tracing(database, log, access, cursors, log_names, names, alarm),
     )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +28,7 @@ from portal.services.access import Access
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
 from portal.services.log_names import Ids, NameReader, Names
+from portal.services.names import Names as NamesFinder
 from portal.services.pages import Cursors, check_limit
 
 _DOCUMENTS = cast(Table, models.Document.__table__)
@@ -128,6 +128,7 @@ class Tracing:
         access: Access,
         cursors: Cursors,
         names: NameReader,
+        finder: NamesFinder,
         alarm: Alarm,
     ) -> None:
         self._database = database
@@ -135,6 +136,7 @@ class Tracing:
         self._access = access
         self._cursors = cursors
         self._names = names
+        self._finder = finder
         self._alarm = alarm
 
     def document(
@@ -224,16 +226,9 @@ class Tracing:
 
         The words enter the log as a commitment only.
         """
-        plain = _folded(words)
         with self._database.read() as session:
             self._access.require(session, actor, Action.LOG_SEARCH)
-            people = []
-            if plain:
-                people = [
-                    person
-                    for person, name in self._names.all_people(session, actor)
-                    if all(word in _folded(name) for word in plain.split())
-                ]
+            people = self._finder.find(session, models.Person, words, _MOST_FOUND + 1)
             documents: Sequence[Known] = ()
             if _NUMBER.fullmatch(words.strip()):
                 start = words.strip().lower()
@@ -250,7 +245,7 @@ class Tracing:
         self._record(actor, {"filters": ["find"]}, shown, words)
         return Found(
             entry,
-            sorted(people, key=lambda one: _folded(names.people.get(one, "")))[:_MOST_FOUND],
+            people[:_MOST_FOUND],
             documents[:_MOST_FOUND],
             heads,
             len(people) > _MOST_FOUND or len(documents) > _MOST_FOUND,
@@ -351,9 +346,3 @@ class Tracing:
                     )
                 )
         return found
-
-
-def _folded(text: str) -> str:
-    """Return a text as it is compared: without case and accents."""
-    split = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(sign for sign in split if not unicodedata.combining(sign)).split())
