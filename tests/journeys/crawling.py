@@ -28,9 +28,14 @@ class _Links(HTMLParser):
 
 
 def kind_of(url: str) -> str:
-    """Return what pages of one kind share: the path without ids and numbers, and the names in the query."""
+    """Return what pages of one kind share: the path without ids and numbers, and the names in the query.
+
+    Lists that are narrowed by more than two names at once are of one kind: there is no end to their combinations.
+    """
     parts = urlsplit(url)
     names = sorted({name for name, _ in parse_qsl(parts.query, keep_blank_values=True)})
+    if len(names) > 2:
+        names = ["…"]
     return _ID.sub("*", parts.path) + ("?" + "&".join(names) if names else "")
 
 

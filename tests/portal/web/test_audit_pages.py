@@ -74,7 +74,7 @@ def test_an_intent_and_its_outcome_are_one_entry(world: World, auditor: Visitor,
     end = next(one for one in world.records(action="document.read") if one.get("completes") == last["seq"])
     assert f"Restricted downloaded document {document[:8]}" in shown[0]
     assert "Complete · 11 bytes handed over · version 1" in shown[0]
-    assert f"Entry {last['seq']:,} ended in entry {end['seq']:,}" in shown[0]
+    assert f"Entry {last['seq']:,} ended in {end['seq']:,}" in shown[0]
     assert "NATO RESTRICTED" in shown[0]
 
 
