@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import errno
 import gc
+import logging
 import resource
 import selectors
 import socket
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
-from gunicorn.http.errors import ParseException
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
@@ -26,6 +37,7 @@ from portal.http.request import closing_unread
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+_log = logging.getLogger(__name__)
 RECEIVE_AT_ONCE = 1 << 20
 HEAD_SECONDS = 10
 MAX_HEAD = 64 << 10
@@ -36,7 +48,25 @@ LEAST_RATE = 4096
 SEND_SECONDS = 120.0
 LINGER_SECONDS = 2.0
 LINGER_OCTETS = 64 << 20
+# Room for a ZIP of 200 documents, whose ids stand in the address; the most that gunicorn can be told.
+MAX_LINE = 8190
 _FOR_EXIT = 1
+_OWN_FAULTS = (InvalidResponseHeader, InvalidResponseHeaderName)
+_MALFORMED = ("400 Bad Request", "This is not a request that can be read.")
+_REFUSED: Mapping[type[ParseException], tuple[str, str]] = MappingProxyType(
+    {
+        LimitRequestLine: ("414 URI Too Long", f"The address is longer than {MAX_LINE} bytes."),
+        LimitRequestHeaders: (
+            "431 Request Header Fields Too Large",
+            "There are too many headers, or one is too long.",
+        ),
+        ExpectationFailed: ("417 Expectation Failed", "Only 100-continue can be expected."),
+        UnsupportedTransferCoding: (
+            "501 Not Implemented",
+            "The only transfer coding that is read is chunked.",
+        ),
+    }
+)
 _MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - holds gunicorn's heartbeat file, which has no content
 
 
@@ -104,6 +134,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "control_socket_disable": True,
             "forwarded_allow_ips": ",".join(settings.trusted_proxies),
             "http_parser": "python",
+            "limit_request_line": MAX_LINE,
             "proc_name": "strongroom",
             "post_fork": self._leave_time_for_the_end,
             "post_worker_init": lambda _worker: self._begin(),
@@ -298,6 +329,9 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
         return keep
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        if isinstance(exc, ParseException) and not isinstance(exc, _OWN_FAULTS):
+            _refuse(client, exc)
+            return
         if req is not None:
             # gunicorn would log the query string.
             req.uri = req.path
@@ -318,6 +352,16 @@ class _LastingQueue(PollableMethodQueue):  # type: ignore[misc]
 
 def _content_length(request: Any) -> int:
     return next((int(value) for name, value in request.headers if name == "CONTENT-LENGTH"), 0)
+
+
+def _refuse(client: socket.socket, fault: ParseException) -> None:
+    """Answer what is no request. gunicorn's answer and log repeat its words, which may be a title or a search."""
+    status, words = next((told for kind, told in _REFUSED.items() if isinstance(fault, kind)), _MALFORMED)
+    _log.warning("refused what is no request: %s", type(fault).__name__)
+    body = f"{words}\n".encode()
+    head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
+    with suppress(OSError):
+        client.sendall(head.encode() + body)
 
 
 def _too_slow() -> ConnectionResetError:

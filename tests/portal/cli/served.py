@@ -64,6 +64,7 @@ def make_app() -> flask.Flask:
 
     @app.get("/slow")
     def slow() -> str:
+        note("slow")
         time.sleep(0.5)
         return "done"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import signal
 import socket
 import subprocess
@@ -187,6 +188,41 @@ def test_query_strings_are_not_logged(served: Served) -> None:
     assert "secret" not in (served.folder / "log").read_text()
 
 
+MALFORMED = {
+    "line": b"GARBAGE secret\r\n\r\n",
+    "version": b"GET /x?q=secret FOO/1.1\r\n\r\n",
+    "method": b"G@secret /x HTTP/1.1\r\n\r\n",
+    "header": b"GET /x HTTP/1.1\r\nStrongroom-Title secret\r\n\r\n",
+    "name": b"GET /x HTTP/1.1\r\nA secret: b\r\n\r\n",
+    "value": b"GET /x HTTP/1.1\r\nTitle: secret\x00\r\n\r\n",
+    "length": b"GET /x HTTP/1.1\r\nContent-Length: secret\r\n\r\n",
+    "coding": b"GET /x HTTP/1.1\r\nTransfer-Encoding: secret\r\n\r\n",
+    "address": b"GET http://[secret/ HTTP/1.1\r\n\r\n",
+    "long": b"GET /x?q=secret" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n",
+    "many": b"GET /x HTTP/1.1\r\n" + b"A: secret\r\n" * 200 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED)
+def test_what_is_no_request_is_refused_and_nowhere_repeated(served: Served, sent: bytes) -> None:
+    with served.connect() as client:
+        client.sendall(sent)
+        client.end()
+        answer = client.read()
+    assert re.match(rb"HTTP/1.1 (400|414|431|501) ", answer)
+    assert b"secret" not in answer
+    log = (served.folder / "log").read_text()
+    assert "refused what is no request" in log
+    assert "secret" not in log
+
+
+def test_an_address_may_name_two_hundred_documents(served: Served) -> None:
+    ids = "&".join(["id=3da0daa4-bf6f-4213-87fe-b30e7fd165d0"] * 200)
+    with served.connect() as client:
+        client.sendall(head(f"/count?{ids}", "Content-Length: 1") + b"1")
+        assert client.answer()[1] == b"1"
+
+
 def test_core_dumps_are_off(served: Served) -> None:
     assert served.wait_for("serving") == "(0, 0)"
 
@@ -194,7 +230,7 @@ def test_core_dumps_are_off(served: Served) -> None:
 def test_sigterm_lets_a_request_end_and_calls_back(served: Served) -> None:
     with served.connect() as client:
         client.sendall(head("/slow", method="GET"))
-        time.sleep(0.2)
+        served.wait_for("slow")
         served.process.send_signal(signal.SIGTERM)
         assert client.answer()[1] == b"done"
     assert served.process.wait(timeout=30) == 0
