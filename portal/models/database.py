@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,7 @@ sealing.install(PortalSession)
 _WAIT = 10
 """Seconds that a transaction waits for another one's lock, and a request for a connection."""
 
-_UNREACHABLE = (OperationalError, NoConnection)
+_FAULTS = (DatabaseError, NoConnection)
 _WRITERS = 0x5374726F6E67
 """The PostgreSQL advisory lock of whoever writes: any number that no other program of this database uses."""
 
@@ -111,8 +111,10 @@ class Database:
         session.info["seals"] = self.seals
         try:
             yield session
-        except _UNREACHABLE as fault:
-            raise _unavailable() from fault
+        except _FAULTS as fault:
+            if _is_down(fault):
+                raise _unavailable() from fault
+            raise
         finally:
             session.close()
 
@@ -130,9 +132,11 @@ class Database:
         try:
             yield session
             session.commit()
-        except _UNREACHABLE as fault:
+        except _FAULTS as fault:
             session.rollback()
-            raise _unavailable() from fault
+            if _is_down(fault):
+                raise _unavailable() from fault
+            raise
         except BaseException:
             session.rollback()
             raise
@@ -142,6 +146,11 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _is_down(fault: Exception) -> bool:
+    # A damaged file is told as a bare DatabaseError, what is wrong with a statement or its values as one of its kinds.
+    return isinstance(fault, (OperationalError, NoConnection)) or type(fault) is DatabaseError
 
 
 def _unavailable() -> Unavailable:

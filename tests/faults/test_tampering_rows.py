@@ -346,3 +346,26 @@ def test_a_grant_copied_from_another_person_is_refused_and_reported(pair: Pair) 
                 assert read(world, attacked, "restricted").status_code == 503
                 assert world.get("/documents", "restricted").status_code == 503
             assert {found["table"] for found in tampering(records)} == {table}
+
+
+def test_a_database_whose_pages_are_damaged_is_out_of_reach_and_no_fault_of_the_portal(pair: Pair) -> None:
+    world, _, _ = pair
+    data = world.runtime.settings.data
+    ((size,),) = sql(world, "PRAGMA page_size")
+    ((page,),) = sql(world, "SELECT rootpage FROM sqlite_master WHERE name = 'documents' AND type = 'table'")
+    sql(world, "PRAGMA wal_checkpoint(TRUNCATE)")
+    with (data / "portal.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        before = file.read(size)
+        file.seek((page - 1) * size)
+        file.write(bytes([255]) * size)
+    try:
+        with restarted(world) as fresh:
+            for path in ("/documents", f"/documents/{pair[2]}", f"/documents/{pair[2]}/content"):
+                answer = fresh.get(path, "official")
+                assert answer.status_code == 503, path
+                assert "doctor" in answer.json["mend"]
+    finally:
+        with (data / "portal.db").open("r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(before)
