@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 from gunicorn.http.errors import (
     ExpectationFailed,
     InvalidResponseHeader,
@@ -31,6 +32,7 @@ from gunicorn.http.errors import (
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
+from portal.cli import logs
 from portal.errors import Invalid
 from portal.http.request import closing_unread
 
@@ -98,6 +100,7 @@ def serve(
     already; `on_end` there too, when the last request has ended. Whoever opens files or databases does so in them.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    logs.install()
     # What is loaded by now stays until the end: looking through it once more then takes a quarter of a second each.
     gc.freeze()
     _Server(make_app, settings, on_serving, on_end).run()
@@ -131,6 +134,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "accesslog": None,
             "errorlog": "-",
             "loglevel": "warning",
+            "logger_class": _Logger,
             "control_socket_disable": True,
             "forwarded_allow_ips": ",".join(settings.trusted_proxies),
             "http_parser": "python",
@@ -154,6 +158,15 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def _leave_time_for_the_end(_arbiter: Any, worker: Any) -> None:
         # The parent kills its child when the time is over: the child must stop waiting for requests before that.
         worker.cfg.set("graceful_timeout", max(0, worker.cfg.graceful_timeout - 1 - _FOR_EXIT))
+
+
+class _Logger(Logger):  # type: ignore[misc]
+    """gunicorn's logger, whose lines go where all others go."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class _Unreader(SocketUnreader):  # type: ignore[misc]

@@ -130,6 +130,7 @@ def test_nothing_written_holds_plaintext(watched: Watched) -> None:
     assert looked > sum(map(len, watched.contents.values()))
     errors = watched.served.errors.read_text()
     assert "Traceback" not in errors, errors
+    assert '"errors"' not in errors, errors
     assert list((watched.tree / "tmp").iterdir()) == []
     assert not [path for path in written(watched.trace) if path.is_relative_to(watched.tree / "tmp")]
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import signal
 import socket
@@ -179,6 +180,18 @@ def test_content_that_fails_midway_ends_short(served: Served) -> None:
     with served.connect() as client:
         client.sendall(head("/fails", method="GET"))
         assert client.answer() == (200, b"some", "keep-alive")
+
+
+def test_a_fault_is_logged_in_a_line_by_its_kind_and_places_without_its_words(served: Served) -> None:
+    with served.connect() as client:
+        client.sendall(head("/fails", method="GET"))
+        client.read()
+    (line,) = (served.folder / "log").read_text().splitlines()
+    told = json.loads(line)
+    assert (told["level"], told["message"]) == ("ERROR", "Error handling request")
+    assert [error["kind"] for error in told["errors"]] == ["RuntimeError"]
+    assert told["errors"][0]["places"][-1].startswith("tests/portal/cli/served.py:")
+    assert "midway" not in line
 
 
 def test_query_strings_are_not_logged(served: Served) -> None:
