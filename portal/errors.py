@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 
 class PortalError(Exception):
     """Something that a person must be told: what was wrong (`message`) and what to do about it (`mend`).
@@ -30,14 +33,29 @@ class Unauthenticated(PortalError):
     status = 401
 
 
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """What a person may know of a denial about a document: a sentence for each rule that refused, and its record."""
+
+    sentences: tuple[str, ...]
+    log_entry: int
+    time: datetime
+
+
 class NotPermitted(PortalError):
-    """A denial that the person may know of, with the rules that refused (identifiers of `policies.rules`)."""
+    """A denial that the person may know of, with the rules that refused (identifiers of `policies.rules`).
+
+    `denial` is given where it is about a document that was asked for.
+    """
 
     status = 403
 
-    def __init__(self, message: str, *, mend: str = "", rules: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, message: str, *, mend: str = "", rules: tuple[str, ...] = (), denial: Denial | None = None
+    ) -> None:
         super().__init__(message, mend=mend)
         self.rules = rules
+        self.denial = denial
 
 
 class NotFound(PortalError):

@@ -5,6 +5,27 @@ const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?
 
 export const csrfToken = () => meta("csrf-token");
 
+/** Take the token of the session that is in force now: a page that stood open while one signed in anew has the old one. */
+export async function renewToken(url) {
+  try {
+    const answer = await fetch(url, { headers: { Accept: "application/json" }, redirect: "error" });
+    const { token } = await answer.json();
+    document.querySelector('meta[name="csrf-token"]').content = token;
+    for (const field of document.querySelectorAll("input[name=csrf_token]")) field.value = token;
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Post a form's fields and return the answer's status and text; a token that no longer holds is renewed, once. */
+export async function post(url, body, { tokenUrl, signal } = {}) {
+  const send = () => fetch(url, { method: "POST", body, signal, redirect: "error", headers: { "X-CSRFToken": csrfToken(), Accept: "application/json" } });
+  let response = await send();
+  if ([400, 401].includes(response.status) && tokenUrl && (await renewToken(tokenUrl))) response = await send();
+  return { ok: response.ok, status: response.status, text: await response.text() };
+}
+
 /** An element with attributes and children; a null child or attribute is left out, `class` and `data-*` as they are written. */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -40,8 +61,8 @@ export function problem(status, text) {
 }
 
 const PLAIN = {
-  0: { title: "The connection was lost.", mend: "Nothing of this was kept. Try again when the network is back." },
-  401: { title: "Your session has ended.", mend: "Sign in again in another tab, then try again here." },
+  0: { title: "The connection was lost.", mend: "Try again when the network is back; what has arrived whole is not stored twice." },
+  401: { title: "Your session has ended.", mend: "Sign in again in another tab, then try again here. What you chose and typed stays." },
   403: { title: "This is not allowed.", mend: "Reload the page and try again." },
   413: { title: "It is larger than this portal takes.", mend: "Send it in smaller parts." },
   429: { title: "Too many requests.", mend: "Wait a minute, then try again." },

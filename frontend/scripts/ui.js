@@ -8,11 +8,13 @@ export function start() {
     closeMenus(false, event.target.closest?.("details.menu"));
     const button = event.target.closest?.("[data-copy]");
     if (button) copy(button);
+    if (event.target.closest?.("[data-print]")) window.print();
   });
   document.addEventListener("submit", sendOnce);
   // A page that comes back from the back/forward cache may be sent again.
   window.addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent));
   if (navigator.clipboard) document.querySelectorAll("[data-copy][hidden]").forEach((button) => (button.hidden = false));
+  document.querySelectorAll("[data-print][hidden]").forEach((button) => (button.hidden = false));
   document.querySelectorAll("form[data-send-on-change]").forEach((form) => {
     form.addEventListener("change", () => form.requestSubmit());
     form.querySelectorAll("[data-without-script]").forEach((button) => (button.hidden = true));

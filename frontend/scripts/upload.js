@@ -4,10 +4,12 @@
 //   select[name=programme], input[name=title] within [data-plain-title], a label picker or [name=label],
 //   input[type=file][name=file], [data-upload-drop], [data-upload-list], [data-upload-status], [data-upload-heading]
 import { extendedName, size, timeLeft } from "./format.js";
+import { post, problem, renewToken } from "./page.js";
 import { droppedFiles } from "./upload/files.js";
 import { Row } from "./upload/row.js";
 
 const AT_ONCE = 2;
+const LITTER = /^(\.DS_Store|Thumbs\.db|desktop\.ini)$/i; // what operating systems leave in folders
 
 class UploadForm {
   rows = [];
@@ -23,6 +25,7 @@ class UploadForm {
     this.news = form.querySelector("[data-upload-news]");
     this.plainTitle = form.querySelector("[data-plain-title]");
     this.drop = form.querySelector("[data-upload-drop]");
+    this.labels = [...form.querySelectorAll("[data-marking-of]")].map((input) => input.dataset.markingOf);
     this.#enhance();
   }
 
@@ -34,6 +37,18 @@ class UploadForm {
       // Emptied, so that the same file can be chosen again after it was removed.
       this.input.value = "";
     });
+    const folder = this.drop.querySelector("[data-upload-folder]");
+    const folderInput = folder?.querySelector("input");
+    if (folderInput && !this.single && "webkitdirectory" in folderInput) {
+      folder.hidden = false;
+      folderInput.addEventListener("change", () => {
+        this.add([...folderInput.files]);
+        folderInput.value = "";
+      });
+    }
+    this.form.addEventListener("label-shown", (event) => this.#labelled(event.detail.marking));
+    // Rows may have labels of their own: what is missing is said when sending, not by the browser.
+    this.form.querySelectorAll("input[name=classification]").forEach((input) => (input.required = false));
     if (this.plainTitle) {
       this.plainTitle.hidden = true;
       this.plainTitle.querySelector("input").required = false;
@@ -52,7 +67,10 @@ class UploadForm {
       event.preventDefault();
       this.send(this.rows.filter((row) => ["waiting", "failed"].includes(row.state)));
     });
-    this.form.addEventListener("upload-again", (event) => this.send([event.detail]));
+    this.form.addEventListener("upload-again", async (event) => {
+      await this.#renew();
+      this.send([event.detail]);
+    });
     window.addEventListener("beforeunload", (event) => {
       if (this.rows.some((row) => ["queued", "sending"].includes(row.state))) event.preventDefault();
     });
@@ -60,18 +78,32 @@ class UploadForm {
   }
 
   add(files) {
-    for (const file of this.single ? files.slice(0, 1) : files) {
+    const known = new Set(this.rows.filter((row) => row.state !== "removed").map((row) => identity(row.file)));
+    const fresh = files.filter((file) => !LITTER.test(file.name) && !known.has(identity(file)));
+    if (fresh.length === 0 && files.length > 0) this.#say("This is in the list already.", null);
+    for (const file of this.single ? fresh.slice(0, 1) : fresh) {
       if (this.single) this.rows.filter((row) => ["waiting", "failed", "refused"].includes(row.state)).forEach((row) => row.remove());
       const first = this.rows.length === 0;
       const row = new Row(
         file,
-        { title: first ? (this.plainTitle?.querySelector("input").value ?? "") : "", wantsTitle: this.plainTitle !== null, refusal: this.#refusal(file) },
+        { title: first ? (this.plainTitle?.querySelector("input").value ?? "") : "", wantsTitle: this.plainTitle !== null, labels: this.labels, refusal: this.#refusal(file) },
         (changed, news) => this.show(changed, news),
       );
       this.rows.push(row);
       this.list.append(row.node);
+      row.follows(this.marking ?? "");
     }
     this.show();
+  }
+
+  /** The picker's label changed: rows follow it unless they were given another; it is offered to every row from now on. */
+  #labelled(marking) {
+    this.marking = marking;
+    if (marking && !this.labels.includes(marking)) {
+      this.labels.push(marking);
+      this.rows.forEach((row) => row.offer(marking));
+    }
+    this.rows.forEach((row) => row.follows(marking));
   }
 
   #refusal(file) {
@@ -81,35 +113,82 @@ class UploadForm {
   }
 
   async send(rows) {
-    if (rows.length === 0) return this.#say("Add at least one file.", this.input);
-    const ask = new CustomEvent("label-needed", { detail: { answer: null } });
-    this.form.dispatchEvent(ask);
-    const label = ask.detail.answer ? await ask.detail.answer : (this.form.elements.label?.value ?? null);
-    if (ask.detail.answer && !label) return this.#say("Choose a label first.", null);
+    if (rows.length === 0) {
+      if (this.rows.some((row) => ["queued", "sending"].includes(row.state))) return;
+      return this.#say("Add at least one file.", this.input);
+    }
     if (!this.form.reportValidity()) return;
-    const programme = this.form.elements.programme?.value ?? null;
+    let label = this.form.elements.label?.value ?? null;
+    const ask = new CustomEvent("label-needed", { detail: { answer: null } });
+    if (rows.some((row) => row.ownLabel === "")) {
+      this.form.dispatchEvent(ask);
+      if (ask.detail.answer) {
+        label = await ask.detail.answer;
+        if (!label) return this.#say("Choose a label first.", this.form.querySelector("input[name=classification]"));
+      }
+    }
+    const programme = await this.#programme();
+    if (programme === "") return;
     const queue = rows.filter((row) => ["waiting", "failed"].includes(row.state));
     queue.forEach((row) => row.queue());
     const next = async () => {
       for (let row = queue.shift(); row; row = queue.shift()) {
-        if (row.state === "queued") await row.run(this.#request(row, programme, label));
+        if (row.state === "queued") await row.run(this.#request(row, programme, row.ownLabel || label));
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, next));
+  }
+
+  /** The programme's id; where it is typed by name, the server knows it. Null where the form has none, "" when it is not found. */
+  async #programme() {
+    const { programme, programme_name: name } = this.form.elements;
+    if (programme || !name) return programme?.value ?? null;
+    try {
+      const { ok, status, text } = await post(`${this.form.dataset.base}/programme`, new URLSearchParams({ programme_name: name.value }), { tokenUrl: this.#tokenUrl });
+      if (ok) return JSON.parse(text).programme;
+      const { title, detail, mend } = problem(status, text);
+      this.#say([title, detail, mend].filter(Boolean).join(" "), name);
+    } catch {
+      this.#say(problem(0, "").title, name);
+    }
+    return "";
+  }
+
+  get #tokenUrl() {
+    return this.form.dataset.base ? `${this.form.dataset.base}/token` : null;
+  }
+
+  async #renew() {
+    if (this.#tokenUrl) await renewToken(this.#tokenUrl);
   }
 
   #request(row, programme, label) {
     const url = new URL(this.form.dataset.uploadUrl, location.href);
     if (programme !== null) url.searchParams.set("programme", programme);
     if (label !== null) url.searchParams.set("label", label);
-    const headers = { "Content-Disposition": extendedName(row.file.name) };
+    const { version } = this.form.elements;
+    if (version) url.searchParams.set("version", version.value);
+    const headers = { "Content-Disposition": extendedName(row.file.name), "Idempotency-Key": row.key };
     if (row.titleField) headers["Strongroom-Title"] = encodeURIComponent(row.title.value.trim().toWellFormed());
     return {
       url: url.href,
       method: this.form.dataset.uploadMethod ?? "POST",
       headers,
+      arrived: () => this.#arrived(row),
       receipt: (answer) => this.form.dataset.receiptUrl?.replace("{id}", encodeURIComponent(answer.id)).replace("{version}", encodeURIComponent(answer.version)) ?? null,
     };
+  }
+
+  /** After a lost answer: the receipt of what did arrive whole, or null. */
+  async #arrived(row) {
+    if (!this.form.dataset.base || this.form.elements.version) return null;
+    try {
+      const { ok, text } = await post(`${this.form.dataset.base}/arrived`, new URLSearchParams({ key: row.key }), { tokenUrl: this.#tokenUrl });
+      const found = ok ? JSON.parse(text) : {};
+      return found.id ? found : null;
+    } catch {
+      return null;
+    }
   }
 
   #say(words, focus) {
@@ -134,9 +213,13 @@ class UploadForm {
       this.status.textContent = `${size(sent)} of ${size(whole)} sent${left}`;
     } else {
       const done = counted.filter((row) => row.state === "done").length;
+      const after = this.form.querySelector("[data-upload-after]");
+      if (after) after.hidden = done === 0 || done < counted.length;
       this.status.textContent = done > 0 ? `${done} of ${counted.length} received whole` : "";
     }
   }
 }
+
+const identity = (file) => [file.webkitRelativePath, file.name, file.size, file.lastModified].join("/");
 
 document.querySelectorAll("form[data-upload]").forEach((form) => new UploadForm(form));

@@ -10,6 +10,7 @@ from typing import cast
 from urllib.parse import unquote
 
 from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
 from werkzeug.http import parse_options_header
 
 from portal.api.shapes import receipt_shape
@@ -18,17 +19,20 @@ from portal.http.bodies import open_form
 from portal.http.content import runtime
 from portal.http.identify import current_actor
 from portal.http.multipart import MultipartReader
+from portal.http.problems import portal_error, record_refusal
 from portal.http.request import PortalRequest
 from portal.http.routing import signed_in
 from portal.http.slots import in_slot
-from portal.services.deposit import Declared, Intake
+from portal.services.deposit import Declared, DepositReceipt, Intake, Repeated
 
 _FORM = "multipart/form-data"
+_LONGEST_KEY = 100
 _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 
 
 def register(blueprint: Blueprint) -> None:
     """Add the routes."""
+    blueprint.register_error_handler(Repeated, _repeated)
     add = blueprint.add_url_rule
     add("/documents", "deposit", deposit, methods=["POST"])
     add("/documents/<document_id>/versions", "deposit_version", deposit_version, methods=["POST"])
@@ -48,6 +52,7 @@ def deposit() -> Response:
             label=_needed({"label": form.field("label")}, "label"),
             file_name=file.file_name,
             sha256=repr_digest(),
+            key=_key(),
         )
         return _receive(service.begin(actor, declared), file, form)
     declared = Declared(
@@ -57,6 +62,7 @@ def deposit() -> Response:
         file_name=_file_name(),
         length=request.content_length,
         sha256=repr_digest(),
+        key=_key(),
     )
     return _receive(service.begin(actor, declared), _body())
 
@@ -88,6 +94,7 @@ def _put(document_id: str) -> Response:
         _file_name() if "Content-Disposition" in request.headers else None,
         request.content_length,
         repr_digest(),
+        expected=_expected(),
     )
     return _receive(intake, _body())
 
@@ -99,11 +106,41 @@ def _receive(intake: Intake, chunks: Iterable[bytes], form: MultipartReader | No
         if form is not None:
             form.finish()
         receipt = intake.complete()
+    return _answer(receipt, 201)
+
+
+def _answer(receipt: DepositReceipt, status: int) -> Response:
     answer = jsonify(receipt_shape(receipt))
-    answer.status_code = 201
+    answer.status_code = status
     answer.headers["Location"] = f"/api/v1/documents/{receipt.document_id}"
     answer.headers["Strongroom-Log-Entry"] = str(receipt.log_entry)
     return answer
+
+
+def _repeated(error: Repeated) -> ResponseReturnValue:
+    """Answer what was received already with its receipt; that it came again is recorded."""
+    told = record_refusal(error)
+    return _answer(error.receipt, 200) if told is error else portal_error(told)
+
+
+def _key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 1 <= len(key) <= _LONGEST_KEY:
+        raise Invalid(
+            f"The Idempotency-Key has 1 to {_LONGEST_KEY} characters.", mend="Use a fresh UUID for each file."
+        )
+    return key
+
+
+def _expected() -> int | None:
+    number = request.args.get("version")
+    if number is None:
+        return None
+    if not (number.isascii() and number.isdigit() and 0 < len(number) < 10):
+        raise Invalid(
+            "`version` is not a number.", mend="Send the number that the version gets, or leave it out."
+        )
+    return int(number)
 
 
 def _body() -> Iterable[bytes]:

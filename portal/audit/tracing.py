@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -101,6 +101,20 @@ class Traces:
     ) -> tuple[Reader, ...]:
         """Return to whom a document's content was disclosed, the most recent first; `before` is a reader's `last`."""
         return self._readers("document", document, before, limit)
+
+    def readers_of_each(self, documents: Collection[str]) -> Mapping[str, tuple[Reader, ...]]:
+        """Return the readers of several documents at once, without those that nobody has read."""
+        if not documents:
+            return {}
+        names, readers = tables.names, tables.readers
+        wanted = select(names.c.id).where(names.c.kind == "document", names.c.value.in_(documents))
+        found: dict[str, list[Reader]] = {}
+        with self._reading() as connection:
+            query = _readers().where(readers.c.document.in_(wanted), readers.c["count"] > 0)
+            for row in connection.execute(query.order_by(readers.c.last.desc())):
+                reader = _reader(row)
+                found.setdefault(reader.document, []).append(reader)
+        return {document: tuple(ones) for document, ones in found.items()}
 
     def readings_of(
         self, person: str, before: int | None = None, limit: int | None = None

@@ -91,7 +91,7 @@ _TYPES: Mapping[type[PortalError], str] = MappingProxyType(
 
 def install(app: Flask) -> None:
     """Register the translation of every error of `app`."""
-    app.register_error_handler(PortalError, _portal_error)
+    app.register_error_handler(PortalError, portal_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(PolicyError, _policy_error)
     app.register_error_handler(Exception, _failure)
@@ -102,7 +102,8 @@ def for_program() -> bool:
     return request.path.startswith("/api/")
 
 
-def _portal_error(error: PortalError) -> ResponseReturnValue:
+def portal_error(error: PortalError) -> ResponseReturnValue:
+    """Answer an error: recorded where it is a refusal, then as a page, a part of one, or problem details."""
     if isinstance(error, Tampered):
         error = _report(error)
     elif isinstance(error, Invalid | TooLarge | Conflict | RangeNotSatisfiable | NotPermitted | NotFound):
@@ -222,7 +223,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         413: TooLarge("The request is larger than this page takes.", mend="Send less at once."),
     }
     if status in known:
-        return _portal_error(known[status])
+        return portal_error(known[status])
     response = _response(status, "http", *_HTTP.get(status, (TITLES.get(status, error.name), "")), {})
     for name, value in error.get_headers():
         if name.lower() in ("allow", "retry-after"):
@@ -231,7 +232,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 
 def _policy_error(error: PolicyError) -> ResponseReturnValue:
-    return _portal_error(Invalid(str(error), mend="Correct the label and send it again."))
+    return portal_error(Invalid(str(error), mend="Correct the label and send it again."))
 
 
 def _failure(error: Exception) -> ResponseReturnValue:

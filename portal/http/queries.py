@@ -20,11 +20,11 @@ DEFAULT_LIMIT = 50
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
-def wanted_limit(values: Mapping[str, Any]) -> int:
-    """Read `limit` (1 to 200, 50 when absent); raises Invalid."""
+def wanted_limit(values: Mapping[str, Any], absent: int = DEFAULT_LIMIT) -> int:
+    """Read `limit` (1 to 200, `absent` when absent); raises Invalid."""
     text = values.get("limit")
     if text is None or text == "":
-        return DEFAULT_LIMIT
+        return absent
     decimal = isinstance(text, str) and text.isdecimal() and len(text) < 10
     if isinstance(text, bool) or not (isinstance(text, int) or decimal):
         raise Invalid("`limit` is not a whole number.", mend="Leave it out, or write 1 to 200.")

@@ -227,6 +227,23 @@ class Sessions:
                 if person.active and organisation.active and self._holds(row, now)
             )
 
+    def before(self, session_id: str, person_id: str) -> datetime | None:
+        """Return when a person was last here before this session began: the last use of the session opened before it.
+
+        None when it is their first. A session that is still used elsewhere counts up to the beginning of this one.
+        """
+        begun = select(SessionRecord.created).where(SessionRecord.id == session_id).scalar_subquery()
+        with self._db.read() as session:
+            rows = session.scalars(
+                select(SessionRecord)
+                .where(SessionRecord.person_id == person_id, SessionRecord.created <= begun)
+                .order_by(SessionRecord.created.desc(), (SessionRecord.id == session_id).desc())
+                .limit(2)
+            ).all()
+        present = next((row for row in rows if row.id == session_id), None)
+        earlier = next((row for row in rows if row.id != session_id), None)
+        return min(earlier.seen, present.created) if present is not None and earlier is not None else None
+
     def _holds(self, row: SessionRecord, now: datetime) -> bool:
         # The limits in force now apply to sessions opened under wider ones too.
         until = min(row.expires, row.created + self._limits.absolute, row.seen + self._limits.idle)

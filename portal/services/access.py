@@ -17,7 +17,7 @@ from policies.verdicts import Decision, Outcome
 from portal import models
 from portal.audit import AuditLog, Event, Receipt
 from portal.clock import Clock
-from portal.errors import NotFound, NotPermitted, Tampered
+from portal.errors import Denial, NotFound, NotPermitted, Tampered
 from portal.models import Seals, sealing
 from portal.services.actor import Actor
 from portal.services.security_policy import ActivePolicy
@@ -175,23 +175,21 @@ class Access:
             .outerjoin(models.LabelRecord, models.LabelRecord.digest == models.Document.label_digest)
             .where(models.Document.id == document_id)
         ).one_or_none()
-        if found is None:
-            return None
-        row, record = found
+        return None if found is None else (found[0], self._head(*found))
+
+    def _head(self, row: models.Document, record: models.LabelRecord | None) -> rq.Document:
         if record is None:
             raise models.TamperedRow("labels", row.label_digest.hex())
-        label = self._remember(record)
-        document = rq.Document(
+        return rq.Document(
             id=row.id,
             programme_id=row.programme_id,
-            label=label,
+            label=self._remember(record),
             originator_id=row.originator_id,
             addressee_id=row.addressee_id,
             state=rq.DocumentState(row.state),
             scan=rq.ScanState(row.scan),
             releases=(),
         )
-        return row, document
 
     def marking_of(self, record: models.LabelRecord) -> str:
         """Return the display marking of a label's row; raises TamperedRow when it does not match its digest."""
@@ -255,7 +253,7 @@ class Access:
         about: Refusal,
     ) -> NotFound | NotPermitted:
         """Record a denial and return the error to raise: NotPermitted when the person may know of it, else NotFound."""
-        self.record_denial(actor, request.action, decision, about)
+        receipt = self.record_denial(actor, request.action, decision, about)
         if decision is None or not decision.knowable:
             return _recorded(NotFound(NO_SUCH_DOCUMENT))
         sentences = rules.explain(request, decision, reader="person")
@@ -264,6 +262,7 @@ class Access:
                 "You cannot open this document today. " + " ".join(sentences),
                 mend="Ask your security officer for access.",
                 rules=decision.knowable_rules,
+                denial=Denial(sentences, receipt.seq, receipt.time),
             )
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from policies.requests import Role
 from portal.audit import AuditLog, Event
@@ -134,6 +135,10 @@ class Account:
     def act_as(self, actor: Actor, role: Role | None) -> None:
         """Act in one of one's roles (None: in all of them) from the next request on; raises Conflict for another."""
         self._sessions.act_as(actor.session, role.value if role else None, actor)
+
+    def last_visit(self, actor: Actor) -> datetime | None:
+        """Return when the person was here before this session began, or None: it is the first, or a token."""
+        return self._sessions.before(actor.session, actor.person_id)
 
     def sessions(self, actor: Actor) -> Sequence[SessionInfo]:
         """Return one's own sessions that are in force."""

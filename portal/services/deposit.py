@@ -7,6 +7,9 @@ database, outcome, receipt.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -24,7 +27,7 @@ from policies.requests import Action
 from portal import models
 from portal.audit import AuditLog
 from portal.clock import Clock
-from portal.errors import Invalid, TooLarge
+from portal.errors import Conflict, Invalid, TooLarge
 from portal.models.database import Database
 from portal.scanning import ContentFacts, clean_file_name, clean_title, identify
 from portal.services.access import Access, Refusal
@@ -41,7 +44,11 @@ _HEAD = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a partner says of a deliverable before its bytes: `sha256` and `length` are checked when given."""
+    """What a partner says of a deliverable before its bytes: `sha256` and `length` are checked when given.
+
+    `key` is any text of the sender's; the same person sending with the same key again gets the first receipt, so that
+    a second click or a lost answer makes no second document.
+    """
 
     programme_id: str
     title: str
@@ -49,6 +56,7 @@ class Declared:
     file_name: str
     length: int | None = None
     sha256: bytes | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,14 @@ class DepositReceipt:
     marking: str
     log_entry: int
     time: datetime
+
+
+class Repeated(Conflict):
+    """This was received before, with the same key: nothing was taken again, and `receipt` is the first one's."""
+
+    def __init__(self, receipt: DepositReceipt) -> None:
+        super().__init__("This was received already.", mend="Its receipt stands; nothing was stored twice.")
+        self.receipt = receipt
 
 
 class Deposit:
@@ -96,7 +112,7 @@ class Deposit:
     def begin(self, actor: Actor, declared: Declared) -> Intake:
         """Decide whether `actor` may deposit this new document; nothing of the body is read before.
 
-        Raises Invalid (title, name, label), TooLarge, NotFound, NotPermitted; every refusal is recorded first.
+        Raises Invalid (title, name, label), TooLarge, NotFound, NotPermitted, Repeated; a refusal is recorded first.
         """
         label = self._labels.read(declared.label)
         title = clean_title(declared.title)
@@ -125,8 +141,10 @@ class Deposit:
                     asked=None if programme is not None else declared.programme_id[:100],
                 )
                 raise self.access.refuse_upload(actor, request, decision, about)
+        if declared.key:
+            self.check_new(actor, declared.key)
         target = Target(
-            document_id=models.new_id(),
+            document_id=_keyed_id(actor, declared.key) if declared.key else models.new_id(),
             number=1,
             title=title,
             file_name=name,
@@ -135,7 +153,33 @@ class Deposit:
             originator_id=actor.organisation_id,
             addressee_id=document.addressee_id,
         )
-        return Intake(self, actor, Action.DOCUMENT_UPLOAD, target, declared.length, declared.sha256)
+        return Intake(
+            self, actor, Action.DOCUMENT_UPLOAD, target, declared.length, declared.sha256, declared.key
+        )
+
+    def check_new(self, actor: Actor, key: str, number: int = 1, document_id: str | None = None) -> None:
+        """Raise Repeated when this person has sent something with this key, or this version of this document."""
+        found_id = document_id or _keyed_id(actor, key)
+        with self.database.read() as session:
+            version = session.get(models.Version, (found_id, number))
+            if version is None or version.uploaded_by != actor.person_id:
+                return
+            head = self.access.head(session, found_id)
+            if head is None:
+                return
+            marking = self.access.policy.marking(head[1].label)
+            receipt = DepositReceipt(
+                found_id,
+                number,
+                version.sha256,
+                version.size,
+                version.media_type,
+                tuple(json.loads(version.notices)),
+                marking,
+                version.log_entry,
+                version.created,
+            )
+        raise Repeated(receipt)
 
     def begin_version(
         self,
@@ -144,10 +188,13 @@ class Deposit:
         file_name: str | None,
         length: int | None = None,
         sha256: bytes | None = None,
+        *,
+        expected: int | None = None,
     ) -> Intake:
         """Decide whether `actor` may add a version to a document; label and title stay, and without one the file name.
 
-        Raises Invalid, TooLarge, NotFound, NotPermitted; every refusal is recorded first.
+        `expected` is the number that the sender thinks it gets. Raises Invalid, TooLarge, NotFound, NotPermitted, and
+        where that number is taken Conflict, or Repeated when it is their own; a refusal is recorded first.
         """
         name = clean_file_name(file_name) if file_name is not None else None
         self._check_declared(length)
@@ -163,6 +210,7 @@ class Deposit:
             if not decision.permitted:
                 about = Refusal(row.id, row.programme_id, None, self.access.policy.marking(document.label))
                 raise self.access.refuse(actor, request, decision, about)
+            taken = expected is not None and expected <= row.current_version
             target = Target(
                 document_id=row.id,
                 number=row.current_version + 1,
@@ -172,6 +220,12 @@ class Deposit:
                 programme_id=row.programme_id,
                 originator_id=row.originator_id,
                 addressee_id=row.addressee_id,
+            )
+        if taken and expected is not None:
+            self.check_new(actor, "", expected, document_id)
+            raise Conflict(
+                f"Version {expected} arrived meanwhile, so this one was not stored.",
+                mend="Look at the newest version, then send yours again.",
             )
         return Intake(self, actor, Action.DOCUMENT_VERSION, target, length, sha256)
 
@@ -206,7 +260,9 @@ class Intake:
         target: Target,
         length: int | None,
         sha256: bytes | None,
+        key: str | None = None,
     ) -> None:
+        self._key = key
         self._deposit = deposit
         self._actor = actor
         self._action = action
@@ -319,6 +375,9 @@ class Intake:
     def _store(self, part: crypto_parts.Part, facts: ContentFacts) -> DepositReceipt:
         deposit, target = self._deposit, self._target
         self._decide_again()
+        if self._key:
+            # The same may have arrived while this one did: the one that is whole first stands.
+            deposit.check_new(self._actor, self._key)
         now = deposit.clock()
         label_digest = bytes.fromhex(target.label.digest)
         domain = Domain(target.label.classification, target.programme_id)
@@ -366,6 +425,12 @@ class Intake:
     def _abandon(self, fault: BaseException | None) -> None:
         marking = self._deposit.access.policy.marking(self._target.label)
         self._deposit.uploads.abandon(self._upload, self._actor, self._action, marking, self._size, fault)
+
+
+def _keyed_id(actor: Actor, key: str) -> str:
+    """Return the id of the document that this person sends with this key: the same each time, and nobody else's."""
+    digest = hashlib.sha256(f"deposit\0{actor.person_id}\0{key}".encode()).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 class _HashingSink:

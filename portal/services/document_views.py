@@ -15,7 +15,8 @@ from portal.services.pages import Page
 class DocumentFilter:
     """What a list is narrowed to; `label` is a marking, `text` words of titles.
 
-    `since`: what other organisations sent from this time on; `own`: what one's own organisation sent.
+    `since`: what other organisations sent from this time on; `own`: what one's own organisation sent; `received`: what
+    anybody sent from this time on; `originator`: what the organisation with this id sent.
     """
 
     programme: str | None = None
@@ -24,6 +25,17 @@ class DocumentFilter:
     sort: str = "-created"
     since: datetime | None = None
     own: bool = False
+    received: datetime | None = None
+    originator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Originator:
+    """An organisation that sent documents, and how many of them are within reach."""
+
+    id: str
+    name: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +97,28 @@ class DocumentView:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A page of documents with what stands around it; `counts` and `fresh` by programme id."""
+    """A page of documents with what stands around it; `counts` and `fresh` by programme id.
+
+    `total` is the length of the list that the page is of, exact when no more than MOST_COUNTED or when counters tell;
+    `own` is how many one's own organisation sent; `tellable` are the documents of the page of which the person may be
+    told who has opened them.
+    """
 
     page: Page[DocumentView]
     programmes: Sequence[ProgrammeName]
     counts: Mapping[str, int]
     labels: Sequence[LabelView]
     fresh: Mapping[str, int]
+    total: int = 0
+    exact: bool = True
+    own: int = 0
+    originators: Sequence[Originator] = ()
+    tellable: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentPage:
-    """Everything that a document's page shows."""
+    """Everything that a document's page shows; `log_entry` and `checked` are of the record that it was shown."""
 
     document: DocumentView
     versions: Sequence[VersionView]
@@ -104,6 +126,8 @@ class DocumentPage:
     may_preview: bool
     may_add_version: bool
     reasons: Sequence[str]
+    log_entry: int
+    checked: datetime
 
 
 def version_view(row: Mapping[str, Any], file_name: str) -> VersionView:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from policies import requests as rq
@@ -20,6 +21,7 @@ from portal.models.database import Database
 from portal.services.access import NO_SUCH_PROGRAMME, Access, Refusal
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
+from portal.services.document_counts import MOST_COUNTED, counted, up_to
 from portal.services.document_rows import (
     SORTS,
     TABLE,
@@ -44,7 +46,7 @@ from portal.services.titles import Titles
 __all__ = ["LONGEST_QUERY", "SORTS", "Documents"]
 _MOST_FOUND = 5_000
 LONGEST_QUERY = 200
-_MOST_NEW = 1_000
+_FILTERS = ("programme", "label", "text", "since", "own", "received", "originator")
 
 
 class Documents:
@@ -114,30 +116,81 @@ class Documents:
             subject = self._access.require(session, actor, action)
             place = self._place(actor, wanted, cursor)
             reach = self._reach(session, actor, subject)
-            condition = self._condition(actor, action, reach, wanted)
+            narrowed = self._narrow(actor, action, reach, wanted)
             programmes = programme_names(session, reach.programmes)
-            rows: Sequence[Mapping[str, Any]] = ()
-            if condition is not None:
-                if wanted.text:
-                    condition = and_(condition, TABLE.c.id.in_(self._found(session, reach, wanted)))
-                query = page_query(condition, wanted.sort, programmes, place, limit)
-                rows = [dict(row) for row in session.execute(query).mappings()]
+            condition = self._condition(session, reach, wanted, narrowed)
+            query = page_query(condition, wanted.sort, programmes, place, limit)
+            beyond_counters = around and bool(wanted.text or wanted.since or wanted.received)
+            if beyond_counters:
+                query = query.add_columns(up_to(condition).label("total"))
+            rows = [dict(row) for row in session.execute(query).mappings()] if all(narrowed) else []
             views = self._rows.views(actor, rows[:limit], reach, programmes)
-            counts, used = self._counts(session, reach) if around else ({}, frozenset())
-            fresh = self._fresh(session, reach, last_visit) if around and last_visit else {}
+            around_it = Overview(Page(views, None), programmes, {}, (), {})
+            if around and wanted.own:
+                tellable = self._tellable(actor, subject, reach, rows[:limit])
+                around_it = replace(around_it, tellable=tellable)
+            if around:
+                total = (rows[0]["total"] if rows else 0) if beyond_counters else None
+                around_it = self._around(session, around_it, reach, wanted, narrowed, total, last_visit)
         self._record_shown(actor, action, wanted, [view.id for view in views])
         following = None
         if len(rows) > limit:
             position = position_of(rows[limit - 1], wanted)
             following = self._cursors.write("documents", actor.person_id, position)
+        return replace(around_it, page=Page(views, following))
+
+    def _tellable(
+        self, actor: Actor, subject: rq.Subject, reach: Reach, rows: Sequence[Mapping[str, Any]]
+    ) -> frozenset[str]:
+        """Return the ids of the rows of which this person may be told who has opened them (see `Readership`)."""
+        heads = {
+            row["id"]: rq.Document(
+                id=row["id"],
+                programme_id=row["programme_id"],
+                label=reach.digests[row["label_digest"]],
+                originator_id=row["originator_id"],
+                addressee_id=row["addressee_id"],
+                state=rq.DocumentState(row["state"]),
+                scan=rq.ScanState(row["scan"]),
+                releases=(),
+            )
+            for row in rows
+            if row["label_digest"] in reach.digests
+        }
+        requests = {
+            key: self._access.request(actor, subject, Action.DOCUMENT_VERSION, head)
+            for key, head in heads.items()
+        }
+        return frozenset(key for key, request in requests.items() if rules.decide(request).permitted)
+
+    def _around(
+        self,
+        session: Session,
+        begun: Overview,
+        reach: Reach,
+        wanted: DocumentFilter,
+        narrowed: tuple[Collection[str], Collection[int]],
+        bounded: int | None,
+        last_visit: datetime | None,
+    ) -> Overview:
+        new = None
+        if last_visit is not None:
+            new = and_(_in_reach(reach, reach.programmes, reach.labels), _since(reach, last_visit))
+        found = counted(session, reach, new)
+        total = bounded
+        if total is None:
+            total = found.of(*narrowed, reach.organisation_id if wanted.own else wanted.originator)
         # Only labels of documents within reach: which ones others use is not this person's to know.
-        labels = {self._rows.label_view(reach.labels[row_id]) for row_id in used}
-        return Overview(
-            Page(views, following),
-            programmes,
-            counts,
-            sorted(labels, key=lambda view: (view.rank, view.marking)),
-            fresh,
+        labels = {self._rows.label_view(reach.labels[row_id]) for row_id in found.labels()}
+        return replace(
+            begun,
+            counts=found.by_programme(),
+            labels=sorted(labels, key=lambda view: (view.rank, view.marking)),
+            fresh=found.fresh,
+            total=total if bounded is None else min(total, MOST_COUNTED),
+            exact=bounded is None or bounded <= MOST_COUNTED,
+            own=found.of(reach.programmes, reach.labels, reach.organisation_id),
+            originators=() if wanted.own else found.originators(session),
         )
 
     def write_query(self, actor: Actor, text: str) -> str:
@@ -154,40 +207,6 @@ class Documents:
             subject = self._access.subject(session, actor)
             return programme_names(session, self._access.visible_programmes(actor, subject))
 
-    def _counts(self, session: Session, reach: Reach) -> tuple[Mapping[str, int], frozenset[int]]:
-        """Return programme id → number of documents within reach, and the rows of their labels, from the counters."""
-        if not reach.programmes or not reach.labels:
-            return {}, frozenset()
-        counters = models.Counter.__table__.c
-        rows = session.execute(
-            select(counters.programme_id, counters.label_id, counters.number).where(
-                counters.programme_id.in_(reach.programmes),
-                counters.label_id.in_(reach.labels),
-                counters.state == rq.DocumentState.RECEIVED.value,
-                counters.number > 0,
-                or_(
-                    counters.originator_id == reach.organisation_id,
-                    counters.addressee_id == reach.organisation_id,
-                ),
-            )
-        ).all()
-        counts: dict[str, int] = {}
-        for programme_id, _, number in rows:
-            counts[programme_id] = counts.get(programme_id, 0) + number
-        return counts, frozenset(label_id for _, label_id, _ in rows)
-
-    def _fresh(self, session: Session, reach: Reach, since: datetime) -> Mapping[str, int]:
-        if not reach.programmes or not reach.labels:
-            return {}
-        new = (
-            select(TABLE.c.programme_id)
-            .where(_in_reach(reach, reach.programmes, reach.labels), _since(reach, since))
-            .limit(_MOST_NEW)
-            .subquery("new")
-        )
-        rows = session.execute(select(new.c.programme_id, func.count()).group_by(new.c.programme_id))
-        return {programme: int(number) for programme, number in rows}
-
     def _reach(self, session: Session, actor: Actor, subject: rq.Subject) -> Reach:
         known = self._access.labels(session, lambda fault: self._alarm.report(fault, actor))
         visible = self._access.visible(actor, subject, known.values())
@@ -199,9 +218,10 @@ class Documents:
             subject.organisation_id,
         )
 
-    def _condition(
+    def _narrow(
         self, actor: Actor, action: Action, reach: Reach, wanted: DocumentFilter
-    ) -> ColumnElement[bool] | None:
+    ) -> tuple[Collection[str], Collection[int]]:
+        """Return the programmes and the labels' rows that are wanted and within reach."""
         programmes: Collection[str] = reach.programmes
         if wanted.programme is not None:
             if wanted.programme not in reach.programmes:
@@ -210,19 +230,30 @@ class Documents:
                 error.recorded = True
                 raise error
             programmes = [wanted.programme]
-        labels: Iterable[int] = reach.labels
-        if wanted.label:
-            chosen = self._labels.read(wanted.label)
-            labels = [row_id for row_id, label in reach.labels.items() if label == chosen]
-        label_ids = list(labels)
-        if not programmes or not label_ids:
-            return None
-        condition = _in_reach(reach, programmes, label_ids)
+        if not wanted.label:
+            return programmes, reach.labels.keys()
+        chosen = self._labels.read(wanted.label)
+        return programmes, [row_id for row_id, label in reach.labels.items() if label == chosen]
+
+    def _condition(
+        self,
+        session: Session,
+        reach: Reach,
+        wanted: DocumentFilter,
+        narrowed: tuple[Collection[str], Collection[int]],
+    ) -> ColumnElement[bool]:
+        parts = [_in_reach(reach, *narrowed)]
         if wanted.since is not None:
-            condition = and_(condition, _since(reach, wanted.since))
+            parts.append(_since(reach, wanted.since))
+        if wanted.received is not None:
+            parts.append(TABLE.c.created >= wanted.received)
         if wanted.own:
-            condition = and_(condition, TABLE.c.originator_id == reach.organisation_id)
-        return condition
+            parts.append(TABLE.c.originator_id == reach.organisation_id)
+        if wanted.originator:
+            parts.append(TABLE.c.originator_id == wanted.originator)
+        if wanted.text and all(narrowed):
+            parts.append(TABLE.c.id.in_(self._found(session, reach, wanted)))
+        return and_(*parts)
 
     def _found(self, session: Session, reach: Reach, wanted: DocumentFilter) -> Sequence[str]:
         programmes = [wanted.programme] if wanted.programme else reach.programmes
@@ -295,8 +326,10 @@ class Documents:
                 may(Action.DOCUMENT_PREVIEW),
                 may(Action.DOCUMENT_VERSION),
                 rules.explain(request, decision, reader="person"),
+                log_entry=0,
+                checked=row.changed,
             )
-        self._log.append(
+        receipt = self._log.append(
             self._access.event(
                 actor,
                 Action.DOCUMENT_SHOW,
@@ -306,7 +339,7 @@ class Documents:
                 label=marking,
             )
         )
-        return page
+        return replace(page, log_entry=receipt.seq, checked=receipt.time)
 
     def class_words(self, classification: str) -> str:
         """Return the marking of a classification alone, such as NATO RESTRICTED."""
@@ -324,7 +357,7 @@ class Documents:
         return number
 
     def _record_shown(self, actor: Actor, action: Action, wanted: DocumentFilter, ids: Sequence[str]) -> None:
-        filters = [name for name in ("programme", "label", "text", "since", "own") if getattr(wanted, name)]
+        filters = [name for name in _FILTERS if getattr(wanted, name)]
         self._log.append(
             self._access.event(
                 actor,

@@ -113,6 +113,8 @@ class Filing:
         label: models.LabelRecord,
         size: int,
     ) -> None:
+        if session.get(models.Document, target.document_id) is not None:
+            raise Conflict("This was received already.", mend="Look at it under Documents.")
         session.add(
             models.Document(
                 id=target.document_id,

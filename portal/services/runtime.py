@@ -46,6 +46,7 @@ from portal.services.pages import Cursors
 from portal.services.people import People
 from portal.services.picker import Picker
 from portal.services.readership import Readership
+from portal.services.receipts import Receipts
 from portal.services.release import Release
 from portal.services.security_policy import ActivePolicy
 from portal.services.status import Status
@@ -84,6 +85,7 @@ class Runtime:
     people: People
     picker: Picker
     readership: Readership
+    receipts: Receipts
     release: Release
     status: Status
     tracing: Tracing
@@ -183,6 +185,7 @@ def _assemble(
     tokens = Tokens(database, log, clock)
     sign_in = SignIn(database, log, clock, hasher, sessions)
     credentials = Credentials(database, log, clock, hasher)
+    documents = Documents(database, log, access, labels, titles, cursors, alarm)
     return Runtime(
         settings=settings,
         clock=clock,
@@ -197,7 +200,7 @@ def _assemble(
         archive=Archive(release),
         auditing=Auditing(log, database, access, cursors, log_names, clock),
         deposit=Deposit(database, log, access, ring, blobs, labels, filing, uploads, settings, clock),
-        documents=Documents(database, log, access, labels, titles, cursors, alarm),
+        documents=documents,
         explain=Explain(database, log, access, alarm),
         finder=Finder(database, log, access, alarm, names),
         grants=Grants(database, log, access, clock, cursors, alarm),
@@ -207,7 +210,8 @@ def _assemble(
             database, log, access, clock, links, sessions, cursors, alarm, link_hours=settings.link_hours
         ),
         picker=Picker(database, access, settings),
-        readership=Readership(database, log, access),
+        readership=Readership(database, log),
+        receipts=Receipts(log, documents),
         release=release,
         status=Status(database, log, access, settings, clock),
         tracing=Tracing(database, log, access, cursors, log_names, names, alarm),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,22 +14,24 @@ from portal.http.content import archive_answer, can_be_viewed, content_answer, r
 from portal.http.identify import current_actor
 from portal.http.queries import wanted_limit
 from portal.http.routing import signed_in
-from portal.services.document_views import DocumentFilter, DocumentView
-from portal.services.documents import SORTS
+from portal.web import listing, programmes
+from portal.web.denied import explain_in
 from portal.web.frame import mark_page
-from portal.web.words import NOTICE_WORDS, chip, media_words, moment, moment_words, size_words
+from portal.web.words import NOTICE_WORDS, chip, media_icon, media_words, moment_words, size_words, when_words
 
 _READERS = (Role.PARTNER, Role.OFFICIAL)
-_SORTED = {"label": "label", "programme": "programme", "size": "size", "due": "due", "received": "created"}
 _VIEWERS = {"application/pdf": "pdf", "text/plain": "text", "text/csv": "text"}
 
 
 def make_blueprint() -> Blueprint:
     """Return the blueprint."""
     blueprint = Blueprint("documents", __name__, url_prefix="/documents")
+    explain_in(blueprint)
     add = blueprint.add_url_rule
     add("", "index", index, methods=["GET"])
     add("/search", "search", search, methods=["POST"])
+    add("/filter", "narrow", narrow, methods=["POST"])
+    add("/programmes", "programmes", programmes.find, methods=["POST"])
     add("/download", "archive", archive, methods=["POST"])
     add("/<document_id>", "show", show, methods=["GET"])
     add("/<document_id>/versions/<int:number>", "show_version", show, methods=["GET"])
@@ -42,82 +45,44 @@ def index() -> ResponseReturnValue:
     """List documents with filters, sorting and search."""
     actor, service = current_actor(), runtime().documents
     token = request.args.get("q", "")
-    wanted = DocumentFilter(
-        programme=request.args.get("programme") or None,
-        label=request.args.get("label") or None,
-        text=service.read_query(actor, token) if token else None,
-        sort=request.args.get("sort") or "-created",
+    wanted = listing.asked(
+        request.args,
+        service.read_query(actor, token) if token else None,
+        runtime().account.last_visit(actor),
     )
-    overview = service.overview(actor, wanted, request.args.get("cursor") or None, wanted_limit(request.args))
-    page, programmes = overview.page, overview.programmes
-    mark_page(item.label for item in page.items)
-    kept = {
-        name: request.args[name] for name in ("programme", "label", "q", "sort") if request.args.get(name)
-    }
+    found = service.overview(
+        actor,
+        wanted.wanted,
+        request.args.get("cursor") or None,
+        wanted_limit(request.args, listing.PAGE),
+        last_visit=wanted.last_visit,
+    )
+    mark_page(item.label for item in found.page.items)
     return render_template(
-        "documents/index.html",
-        rows=[_row(item) for item in page.items],
-        wanted=wanted,
-        programmes=programmes,
-        counts=overview.counts,
-        total=sum(overview.counts.values()),
-        labels=overview.labels,
-        filters=_filters(wanted, kept, {item.id: item.name for item in programmes}),
-        sorts={column: _sort(kept, wanted.sort, key) for column, key in _SORTED.items()},
-        older_url=_url(kept, cursor=page.next) if page.next else "",
-        newest_url=_url(kept) if request.args.get("cursor") else "",
-        search_words=wanted.text or "",
-        kept=kept,
+        "documents/index.html", live_search=True, **listing.shown(found, wanted, runtime().clock())
     )
-
-
-def _url(kept: dict[str, str], **changed: str | None) -> str:
-    values: dict[str, Any] = {name: value for name, value in {**kept, **changed}.items() if value}
-    return url_for("documents.index", **values)
-
-
-def _sort(kept: dict[str, str], current: str, key: str) -> dict[str, str]:
-    direction = {key: "ascending", f"-{key}": "descending"}.get(current, "")
-    following = f"-{key}" if current == key and f"-{key}" in SORTS else key
-    return {"url": _url(kept, sort=following), "direction": direction}
-
-
-def _filters(wanted: DocumentFilter, kept: dict[str, str], names: dict[str, str]) -> list[dict[str, str]]:
-    chosen = (
-        ("q", "Title", wanted.text),
-        ("programme", "Programme", names.get(wanted.programme or "")),
-        ("label", "Label", wanted.label),
-    )
-    return [
-        {"name": name, "value": value, "remove_url": _url(kept, **{key: None})}
-        for key, name, value in chosen
-        if value
-    ]
-
-
-def _row(item: DocumentView) -> dict[str, Any]:
-    return {
-        "id": item.id,
-        "url": url_for("documents.show", document_id=item.id),
-        "title": item.title,
-        "marking": chip(item.label),
-        "reference": item.current.file_name if item.current else "",
-        "version": item.version,
-        "originator": item.originator,
-        "programme": item.programme.name,
-        "size": size_words(item.size),
-        "received": moment(item.created),
-        "is_new": False,
-    }
 
 
 @signed_in(*_READERS)
 def search() -> ResponseReturnValue:
-    """Turn words into a sealed token, so that no address carries them."""
+    """Turn words into a sealed token, so that no address carries them; the list's filters stay."""
     words = request.form.get("q", "").strip()
-    if not words:
-        return redirect(url_for("documents.index"))
-    return redirect(url_for("documents.index", q=runtime().documents.write_query(current_actor(), words)))
+    kept: dict[str, Any] = {
+        name: request.form[name] for name in listing.KEPT if name != "q" and request.form.get(name)
+    }
+    if words:
+        kept["q"] = runtime().documents.write_query(current_actor(), words)
+    return redirect(url_for("documents.index", **kept), 303)
+
+
+@signed_in(*_READERS)
+def narrow() -> ResponseReturnValue:
+    """Turn the choices of the filter menu into an address of the list; a programme may come by its name."""
+    values = request.form
+    kept: dict[str, Any] = {name: values[name] for name in listing.KEPT if values.get(name)}
+    if values.get("programme_name"):
+        kept["programme"] = programmes.chosen(values, runtime().documents.programmes(current_actor()))
+    return redirect(url_for("documents.index", **kept), 303)
 
 
 @signed_in(*_READERS)
@@ -140,14 +105,34 @@ def show(document_id: str, number: int | None = None) -> ResponseReturnValue:
         chip=chip(document.label),
         kind=kind,
         media=media_words(version.media_type),
+        icon_of=media_icon(version.media_type),
         notices=[NOTICE_WORDS.get(notice, notice) for notice in version.notices],
+        handling=_handling(may_read=page.may_read, may_preview=page.may_preview),
         content_url=url_for("documents.view", **here),
         download_url=url_for("documents.content", **here) if page.may_read else "",
+        receipt_url=url_for("upload.receipt", **here),
+        list_url=_list_url(document_id),
         reasons=[{"outcome": "permits", "sentence": reason, "rules": ()} for reason in page.reasons],
-        readers=runtime().readership.of(current_actor(), document_id) if page.may_add_version else (),
+        readers=runtime().readership.of_document(current_actor(), page),
+        when=lambda time: when_words(time, page.checked),
         size_words=size_words,
         moment_words=moment_words,
     )
+
+
+def _handling(*, may_read: bool, may_preview: bool) -> str:
+    if may_read:
+        return "View and download allowed" if may_preview else "Download allowed, view refused"
+    return "View allowed, download refused" if may_preview else "View and download refused"
+
+
+def _list_url(document_id: str) -> str:
+    """Return the list that one came from, at this document's row; else the whole list."""
+    came_from = urlsplit(request.referrer or "")
+    whole = url_for("documents.index")
+    if came_from.netloc != request.host or came_from.path != whole:
+        return whole
+    return f"{whole}{'?' if came_from.query else ''}{came_from.query}#d-{document_id}"
 
 
 def _viewer(media_type: str) -> str:

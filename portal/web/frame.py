@@ -34,7 +34,11 @@ _LANGUAGES: tuple[tuple[str, str], ...] = (("en", "English"),)
 
 _PLACES: Mapping[Role, tuple[tuple[str, str, str], ...]] = MappingProxyType(
     {
-        Role.PARTNER: (("Documents", "documents.index", "files"), ("Send a document", "upload.form", "send")),
+        Role.PARTNER: (
+            ("Deliveries", "deliveries.home", "home"),
+            ("Documents", "documents.index", "files"),
+            ("Send documents", "upload.form", "send"),
+        ),
         Role.OFFICIAL: (("Documents", "documents.index", "inbox"),),
         Role.OFFICER: (("People", "officer.people", "users"), ("Why?", "officer.why", "help-circle")),
         Role.AUDITOR: (

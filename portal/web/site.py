@@ -13,6 +13,7 @@ from portal.web import (
     appearance,
     assets,
     audit,
+    deliveries,
     documents,
     frame,
     officer,
@@ -21,7 +22,18 @@ from portal.web import (
     upload,
 )
 
-_BLUEPRINTS = (sign_in, about, appearance, account, documents, upload, audit, officer, administration)
+_BLUEPRINTS = (
+    sign_in,
+    about,
+    appearance,
+    account,
+    deliveries,
+    documents,
+    upload,
+    audit,
+    officer,
+    administration,
+)
 
 
 def install(app: Flask, runtime: Runtime) -> None:

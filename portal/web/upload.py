@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import base64
+import uuid
 
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import generate_csrf
 from werkzeug.datastructures import MultiDict
 
-from policies import Label
-from policies.offers import LabelOffer
 from policies.requests import Role
+from portal.clock import rfc3339
 from portal.errors import Invalid, PortalError
 from portal.http.bodies import open_form
 from portal.http.content import runtime
@@ -20,53 +19,66 @@ from portal.http.identify import current_actor
 from portal.http.problems import record_refusal
 from portal.http.routing import signed_in
 from portal.http.slots import in_slot
-from portal.services.deposit import Declared
+from portal.services.deposit import Declared, Repeated
+from portal.services.receipts import VersionReceipt
+from portal.web import label_choice, programmes
+from portal.web.denied import explain_in
 from portal.web.frame import mark_page
-from portal.web.words import NOTICE_WORDS, chip, media_words, moment_words, size_words
+from portal.web.words import NOTICE_WORDS, chip, media_icon, media_words, moment_words, size_words
 
-_FIELD = "tag:"
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """The marking of the choices made so far."""
-
-    text: str
-    lacv: int
+_LONGEST_KEY = 100
 
 
 def make_blueprint() -> Blueprint:
     """Return the blueprint."""
     blueprint = Blueprint("upload", __name__)
+    explain_in(blueprint)
     add = blueprint.add_url_rule
     add("/send", "form", form, methods=["GET"])
     add("/send", "receive", receive, methods=["POST"])
+    add("/send/label", "preview", preview, methods=["POST"])
     add("/send/marking", "marking", marking, methods=["POST"])
+    add("/send/programme", "programme", programme, methods=["POST"])
+    add("/send/arrived", "arrived", arrived, methods=["POST"])
+    add("/send/token", "token", token, methods=["GET"])
     add("/documents/<document_id>/send", "version_form", version_form, methods=["GET"])
     add("/documents/<document_id>/send", "receive_version", receive_version, methods=["POST"])
     add("/documents/<document_id>/versions/<int:number>/receipt", "receipt", receipt, methods=["GET"])
+    add(
+        "/documents/<document_id>/versions/<int:number>/receipt.json",
+        "receipt_json",
+        receipt_json,
+        methods=["GET"],
+    )
     return blueprint
 
 
 @signed_in(Role.PARTNER)
 def form() -> ResponseReturnValue:
-    """Show the upload page; the choices of the label picker may be in the address, so that it works without script."""
-    return _form(request.args)
+    """Show the upload page."""
+    return _form(MultiDict(request.args.items()))
+
+
+@signed_in(Role.PARTNER)
+def preview() -> ResponseReturnValue:
+    """Show the form as it was filled in, with the marking that the choices make: for browsers without script."""
+    return _form(request.form)
 
 
 def _form(values: MultiDict[str, str], problem: str = "", status: int = 200) -> ResponseReturnValue:
     actor = current_actor()
-    offer = runtime().picker.offer(actor)
-    chosen, problems = _chosen(values)
+    marking, problems = label_choice.chosen(values)
     limit = runtime().deposit.size_limit
     return (
         render_template(
             "upload/form.html",
             programmes=runtime().documents.programmes(actor),
             programme=values.get("programme", ""),
+            programme_name=values.get("programme_name", ""),
             title=values.get("title", ""),
-            offer=_picker(offer, values),
-            chosen=chosen,
+            key=values.get("key") or str(uuid.uuid4()),
+            offer=label_choice.choices(runtime().picker.offer(actor), values),
+            chosen=marking,
             problems=problems,
             problem=problem,
             size_limit=limit,
@@ -76,93 +88,64 @@ def _form(values: MultiDict[str, str], problem: str = "", status: int = 200) -> 
     )
 
 
-def _picker(offer: LabelOffer, values: MultiDict[str, str]) -> dict[str, Any]:
-    groups = [("Which context does it belong to?", "Context", [value for _, value in offer.contexts])]
-    groups += [(_legend(tag.name), tag.tag_set, list(tag.values)) for tag in offer.tags]
-    return {
-        "hint": "Choices are those that your clearance and this system both allow.",
-        "classifications": [
-            {
-                "value": item.name,
-                "words": item.words,
-                "hint": "",
-                "lacv": item.lacv,
-                "checked": values.get("classification") == item.name,
-            }
-            for item in offer.classifications
-        ],
-        "groups": [
-            {
-                "name": f"{_FIELD}{tag_set}",
-                "legend": legend,
-                "hint": "",
-                "values": [
-                    {
-                        "value": value.name,
-                        "words": value.words,
-                        "checked": value.name in values.getlist(f"{_FIELD}{tag_set}"),
-                    }
-                    for value in offered
-                ],
-            }
-            for legend, tag_set, offered in groups
-            if len(offered) > 1 or tag_set != "Context"
-        ],
-    }
-
-
-def _legend(name: str) -> str:
-    return "Who outside may it go to?" if name == "Releasable To" else name
-
-
-def _label(values: MultiDict[str, str]) -> Label:
-    categories = {
-        name.removeprefix(_FIELD): values.getlist(name) for name in values if name.startswith(_FIELD)
-    }
-    classification = values.get("classification", "")
-    if not classification:
-        raise Invalid("No classification was chosen.", mend="Choose how sensitive the content is.")
-    return runtime().picker.compose(classification, categories)
-
-
-def _chosen(values: MultiDict[str, str]) -> tuple[_Chosen | None, Sequence[str]]:
-    if not values.get("classification"):
-        return None, ()
-    try:
-        label = _label(values)
-    except Invalid as error:
-        return None, (f"{error.message} {error.mend}",)
-    known = runtime().access.policy.classification(label.classification)
-    return _Chosen(runtime().picker.marking(label), known.lacv if known else 0), ()
-
-
 @signed_in(Role.PARTNER)
 def marking() -> ResponseReturnValue:
     """Answer the label picker: the marking of these choices."""
-    chosen, problems = _chosen(request.form)
-    if chosen is None:
+    found, problems = label_choice.chosen(request.form)
+    if found is None:
         return jsonify({"marking": "", "lacv": 0, "problems": list(problems)})
-    return jsonify({"marking": chosen.text, "lacv": chosen.lacv, "problems": []})
+    return jsonify({"marking": found.text, "lacv": found.lacv, "problems": []})
+
+
+@signed_in(Role.PARTNER)
+def token() -> ResponseReturnValue:
+    """Hand out a fresh form token: a page that stood open while its session ended goes on after signing in anew."""
+    return jsonify({"token": generate_csrf()})
+
+
+@signed_in(Role.PARTNER)
+def arrived() -> ResponseReturnValue:
+    """Tell whether a file of one's own arrived whole, by its key: the answer to it may have been lost on the way."""
+    actor, key = current_actor(), request.form.get("key", "")
+    try:
+        if 0 < len(key) <= _LONGEST_KEY:
+            runtime().deposit.check_new(actor, key)
+    except Repeated as error:
+        found = runtime().receipts.of(actor, error.receipt.document_id, error.receipt.version)
+        version = found.version
+        return jsonify({"id": found.document.id, "version": version.number, "log_entry": version.log_entry})
+    return jsonify({})
+
+
+@signed_in(Role.PARTNER)
+def programme() -> ResponseReturnValue:
+    """Answer the upload page: the programme of this name."""
+    found = programmes.chosen(request.form, runtime().documents.programmes(current_actor()))
+    return jsonify({"programme": found})
 
 
 @signed_in(Role.PARTNER, own_csrf=True)
 @in_slot
 def receive() -> ResponseReturnValue:
-    """Take one document from the plain form."""
+    """Take one document from the plain form; sent twice, it is taken once."""
     parts, file = open_form()
     values = MultiDict((name, value) for name, found in parts.fields.items() for value in found)
+    actor = current_actor()
     try:
         declared = Declared(
-            programme_id=values.get("programme", ""),
+            programme_id=programmes.chosen(values, runtime().documents.programmes(actor)),
             title=values.get("title", ""),
-            label=runtime().picker.marking(_label(values)),
+            label=runtime().picker.marking(label_choice.label_of(values)),
             file_name=file.file_name,
+            key=values.get("key", "")[:_LONGEST_KEY] or None,
         )
-        with runtime().deposit.begin(current_actor(), declared) as intake:
+        with runtime().deposit.begin(actor, declared) as intake:
             for chunk in file:
                 intake.write(chunk)
             parts.finish()
             stored = intake.complete()
+    except Repeated as error:
+        stored = error.receipt
     except Invalid as error:
         return _refused(values, error)
     return redirect(url_for("upload.receipt", document_id=stored.document_id, number=stored.version), 303)
@@ -193,31 +176,79 @@ def version_form(document_id: str) -> ResponseReturnValue:
 @signed_in(Role.PARTNER, own_csrf=True)
 @in_slot
 def receive_version(document_id: str) -> ResponseReturnValue:
-    """Take a new version from the plain form."""
+    """Take a new version from the plain form; sent twice, it is taken once."""
     parts, file = open_form()
-    with runtime().deposit.begin_version(current_actor(), document_id, file.file_name) as intake:
-        for chunk in file:
-            intake.write(chunk)
-        parts.finish()
-        stored = intake.complete()
+    number = parts.field("version")
+    expected = int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
+    try:
+        with runtime().deposit.begin_version(
+            current_actor(), document_id, file.file_name, expected=expected
+        ) as intake:
+            for chunk in file:
+                intake.write(chunk)
+            parts.finish()
+            stored = intake.complete()
+    except Repeated as error:
+        stored = error.receipt
     return redirect(url_for("upload.receipt", document_id=stored.document_id, number=stored.version), 303)
 
 
 @signed_in(Role.PARTNER, Role.OFFICIAL)
 def receipt(document_id: str, number: int) -> ResponseReturnValue:
     """Show the receipt of a version."""
-    page = runtime().documents.show(current_actor(), document_id)
-    version = next((item for item in page.versions if item.number == number), None)
-    if version is None:
-        return redirect(url_for("documents.show", document_id=document_id))
-    mark_page([page.document.label])
+    found = runtime().receipts.of(current_actor(), document_id, number)
+    mark_page([found.document.label])
     return render_template(
         "upload/receipt.html",
-        document=page.document,
-        version=version,
-        chip=chip(page.document.label),
-        media=media_words(version.media_type),
-        received=moment_words(version.created),
-        notices=[NOTICE_WORDS.get(notice, notice) for notice in version.notices],
+        receipt=found,
+        document=found.document,
+        version=found.version,
+        chip=chip(found.document.label),
+        media=media_words(found.version.media_type),
+        icon_of=media_icon(found.version.media_type),
+        received=moment_words(found.version.created),
+        notices=[NOTICE_WORDS.get(notice, notice) for notice in found.version.notices],
+        proof=_proof_state(found),
         size_words=size_words,
     )
+
+
+def _proof_state(found: VersionReceipt) -> str:
+    if found.proof is None:
+        return "unproved"
+    return "proved" if found.proved else "proof-fails"
+
+
+@signed_in(Role.PARTNER, Role.OFFICIAL)
+def receipt_json(document_id: str, number: int) -> ResponseReturnValue:
+    """Hand out the receipt of a version as a file for programs, with the proof once a checkpoint covers it."""
+    found = runtime().receipts.of(current_actor(), document_id, number)
+    document, version, proof = found.document, found.version, found.proof
+    answer = jsonify(
+        {
+            "document": document.id,
+            "version": version.number,
+            "title": document.title,
+            "file_name": version.file_name,
+            "marking": document.label.marking,
+            "programme": document.programme.name,
+            "originator": document.originator,
+            "size": version.size,
+            "digest": f"sha-256:{version.sha256}",
+            "media_type": version.media_type,
+            "notices": list(version.notices),
+            "received": rfc3339(version.created),
+            "log_entry": version.log_entry,
+            "proof": {
+                "leaf_hash": base64.b64encode(proof.leaf_hash).decode(),
+                "hashes": [base64.b64encode(one).decode() for one in proof.hashes],
+                "checkpoint": proof.signed.note.decode(),
+            }
+            if proof is not None
+            else None,
+        }
+    )
+    answer.headers["Content-Disposition"] = (
+        f'attachment; filename="receipt-{document.id}-{version.number}.json"'
+    )
+    return answer

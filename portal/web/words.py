@@ -100,6 +100,24 @@ def moment_words(time: datetime) -> str:
     return f"{found.day}, {found.time}"
 
 
+def when_words(time: datetime, now: datetime) -> str:
+    """Return a time as people say it from `now`: today 09:28, Monday 17:40, 12 Oct 2026, 14:18 (all in UTC)."""
+    utc, today = time.astimezone(UTC), now.astimezone(UTC).date()
+    days = (today - utc.date()).days
+    if days in (0, 1):
+        return f"{'yesterday' if days else 'today'} {utc:%H:%M} UTC"
+    if 1 < days < 7:
+        return f"{utc:%A %H:%M} UTC"
+    return moment_words(time)
+
+
+def date_words(time: datetime, now: datetime) -> str:
+    """Return a day, with its year unless that is this one."""
+    utc = time.astimezone(UTC)
+    year = f" {utc.year}" if utc.year != now.astimezone(UTC).year else ""
+    return f"{utc.day} {utc:%B}{year}"
+
+
 NOTICE_WORDS: Mapping[str, str] = MappingProxyType(
     {
         "encrypted": "Encrypted: nobody could look inside, and you need its password to open it.",
@@ -127,6 +145,26 @@ _TYPES: Mapping[str, str] = MappingProxyType(
         "application/x-7z-compressed": "7-Zip archive",
     }
 )
+
+
+_ICONS: tuple[tuple[str, str], ...] = (
+    ("pdf", "file-type-pdf"),
+    ("image/", "photo"),
+    ("video/", "movie"),
+    ("zip", "file-zip"),
+    ("7z", "file-zip"),
+    ("spreadsheet", "file-spreadsheet"),
+    ("excel", "file-spreadsheet"),
+    ("csv", "file-spreadsheet"),
+    ("presentation", "presentation"),
+    ("word", "file-text"),
+    ("text", "file-text"),
+)
+
+
+def media_icon(media_type: str) -> str:
+    """Return the icon of a media type."""
+    return next((name for part, name in _ICONS if part in media_type), "file")
 
 
 def media_words(media_type: str) -> str:

@@ -36,6 +36,7 @@ WHO: dict[str, frozenset[str]] = {
     "sign_in.sign_out": EVERYBODY,
     "account.": EVERYBODY,
     "appearance.": EVERYBODY,
+    "deliveries.": frozenset({"partner"}),
     "documents.": READERS,
     "upload.receipt": READERS,
     "upload.": frozenset({"partner"}),

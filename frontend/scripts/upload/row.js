@@ -10,23 +10,42 @@ export class Row {
   sent = 0;
   speed = new Speed();
   #transfer = null;
+  #cancelled = false;
   #changed;
 
-  /** @param {File} file  @param {{title: string, wantsTitle: boolean, refusal: object | null}} start  @param {(row: Row, news: string) => void} changed */
-  constructor(file, { title, wantsTitle, refusal }, changed) {
+  /** @param {File} file  @param {{title: string, wantsTitle: boolean, labels: string[], refusal: object | null}} start  @param {(row: Row, news: string) => void} changed */
+  constructor(file, { title, wantsTitle, labels = [], refusal }, changed) {
     this.file = file;
     this.#changed = changed;
     this.id = `upload-${++count}`;
+    this.key = freshKey();
+    this.tried = false;
     this.title = element("input", { class: "form-control", id: `${this.id}-title`, maxlength: "300", required: true, autocomplete: "off" });
     this.title.value = title || titleFrom(file.name);
-    this.titleField = wantsTitle
-      ? element("div", { class: "file-title" }, element("label", { class: "form-label", for: this.title.id }, "Title", this.#hidden(` of ${file.name}`)), this.title)
-      : null;
+    this.label = element("select", { class: "form-select", id: `${this.id}-label` }, element("option", { value: "" }, "As chosen"));
+    labels.forEach((marking) => this.offer(marking));
+    const named = (control, words) => element("div", {}, element("label", { class: "form-label", for: control.id }, words, this.#hidden(` of ${file.name}`)), control);
+    this.titleField = wantsTitle ? element("div", { class: "file-title" }, named(this.title, "Title"), labels.length > 0 ? named(this.label, "Label") : null) : null;
     this.body = element("div");
     this.actions = element("span", { class: "inline" });
     this.node = element("li", { class: "file", "data-upload-row": "" }, icon(refusal ? "file-alert" : fileIcon(file.name)), this.body, this.actions);
     if (refusal) this.#set("refused", refusal);
     else this.#set("waiting");
+  }
+
+  /** The label chosen for this file alone, "" when it follows the picker. */
+  get ownLabel() {
+    return this.label.value;
+  }
+
+  /** Offer a marking for this file alone. */
+  offer(marking) {
+    this.label.append(element("option", { value: marking }, marking));
+  }
+
+  /** Say which label the file has as long as it has none of its own. */
+  follows(marking) {
+    this.label.options[0].textContent = marking ? `As chosen: ${marking}` : "As chosen for all";
   }
 
   queue() {
@@ -36,10 +55,16 @@ export class Row {
   /** Send it; resolves when it has arrived, failed or was cancelled. */
   async run(request) {
     this.sent = 0;
+    this.#cancelled = false;
     this.speed = new Speed();
     this.speed.add(performance.now(), 0);
     this.#transfer = new Transfer();
     this.#set("sending");
+    // After a lost connection nobody knows whether the file arrived: asked first, so that it is not sent for nothing.
+    const known = this.tried ? await request.arrived() : null;
+    if (known) return this.#set("done", { ...known, receipt: request.receipt(known) });
+    if (this.#cancelled) return this.#set("waiting");
+    this.tried = true;
     const result = await this.#transfer.send({ ...request, file: this.file }, (bytes) => this.#progressed(bytes));
     this.#transfer = null;
     if (result.ok) this.#set("done", { ...result.answer, receipt: request.receipt(result.answer) });
@@ -48,6 +73,7 @@ export class Row {
   }
 
   cancel() {
+    this.#cancelled = true;
     if (this.#transfer) this.#transfer.cancel();
     else if (this.state === "queued") this.#set("waiting");
   }
@@ -71,7 +97,7 @@ export class Row {
 
   #set(state, facts = {}) {
     this.state = state;
-    const name = element("span", { class: "file-name" }, this.file.name);
+    const name = element("span", { class: "file-name" }, element("bdi", {}, this.file.name));
     this.body.replaceChildren(name, ...this.#content(state, facts));
     this.actions.replaceChildren(...this.#buttons(state, facts));
     this.#changed(this, { done: `${this.file.name} was received whole.`, failed: `${this.file.name} was not taken. ${facts.title ?? ""}` }[state] ?? "");
@@ -102,7 +128,8 @@ export class Row {
   #buttons(state, facts) {
     const button = (words, look, act) => element("button", { type: "button", class: `btn ${look}`.trim(), click: act }, words, this.#hidden(` ${this.file.name}`));
     if (state === "sending" || state === "queued") return [button("Cancel", "", () => this.cancel())];
-    if (state === "failed") return [button("Try again", "", () => this.node.dispatchEvent(new CustomEvent("upload-again", { bubbles: true, detail: this }))), button("Remove", "btn-quiet", () => this.remove())];
+    const anew = facts.status === 401 ? [element("a", { class: "btn", href: "/sign-in", target: "_blank", rel: "noopener" }, "Sign in")] : [];
+    if (state === "failed") return [...anew, button("Try again", "", () => this.node.dispatchEvent(new CustomEvent("upload-again", { bubbles: true, detail: this }))), button("Remove", "btn-quiet", () => this.remove())];
     if (state === "done") return facts.receipt ? [element("a", { class: "btn", href: facts.receipt }, icon("receipt"), " Receipt", this.#hidden(` of ${this.file.name}`))] : [];
     return [button(state === "refused" ? "Dismiss" : "Remove", "btn-quiet", () => this.remove())];
   }
@@ -118,4 +145,9 @@ export class Row {
   #hidden(words) {
     return element("span", { class: "visually-hidden" }, words);
   }
+}
+
+/** What tells this file's sendings from all others. */
+function freshKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -12,7 +12,7 @@ export class Transfer {
   send({ url, method, file, headers }, progressed) {
     const request = this.#request;
     return new Promise((resolve) => {
-      const failed = (status, text, cancelled = false) => resolve({ ok: false, cancelled, problem: problem(status, text) });
+      const failed = (status, text, cancelled = false) => resolve({ ok: false, cancelled, problem: { ...problem(status, text), status } });
       request.upload.addEventListener("progress", (event) => progressed(event.loaded));
       request.addEventListener("load", () => {
         if (request.status < 200 || request.status > 299) return failed(request.status, request.responseText);
