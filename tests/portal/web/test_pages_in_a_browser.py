@@ -79,6 +79,9 @@ def test_every_page_is_accessible_and_fits(page, path, width):
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(path)
     settled(page)
+    # As high as the page: what the banner at the foot covers is scrolled to, and is not too small.
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": width, "height": height})
     page.evaluate(AXE.read_text())
     for theme in ("light", "dark"):
         page.evaluate("(theme) => document.documentElement.dataset.bsTheme = theme", theme)
