@@ -166,8 +166,7 @@ def _more(record: Record, details: Mapping[str, Any]) -> Iterable[str]:
         yield ", ".join(
             f"{name} {details[name]}" for name in ("table", "row", "store", "object") if name in details
         )
-    if action == "job.run":
-        yield details.get("job", "")
+    yield details.get("job", "")
 
 
 def view(entry: LogEntry, names: Names) -> dict[str, Any]:
