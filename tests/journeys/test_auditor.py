@@ -40,7 +40,7 @@ def test_from_a_refusal_to_the_person_the_document_and_the_export(
         assert page.locator("li.entry:not(.refused)").count() == 0
 
         number = refused.locator(".entry-no a").inner_text()
-        refused.locator(".entry-no a").click()
+        refused.locator(".entry-no a").press("Enter")
         expect(page.locator("h1")).to_have_text(re.compile(f"Entry {re.sub('[^0-9,]', '', number)}"))
         expect(page.locator(".state").filter(has_text="Proof verified")).to_be_visible()
         exact = page.locator("pre.record").first.inner_text()
@@ -106,11 +106,6 @@ def test_filter_and_export_work_without_script(visits: Visits) -> None:
         open_filter(page)
         page.get_by_label("From and until").check()
         page.locator("#from").fill("2026-01-01T00:00")
-        page.locator("#what").fill("zzz")
-        page.get_by_role("button", name="Show entries").click()
-        expect(page.get_by_role("alert")).to_contain_text("no document with this number")
-        expect(page.locator("#from")).to_have_value("2026-01-01T00:00")
-        page.locator("#what").fill("")
         page.get_by_role("button", name="Show entries").click()
         expect(page.locator("span.chip")).to_contain_text("from 1 Jan 2026, 00:00 UTC")
         page.get_by_role("main").get_by_role("link", name="Export").click()
