@@ -263,7 +263,10 @@ class _Builder:
             names = [column.key for column in models.Counter.__table__.primary_key.columns]
             connection.execute(
                 insert(models.Counter),
-                [dict(zip(names, key, strict=True), number=number) for key, number in counters.items()],
+                [
+                    dict(zip(names, key, strict=True), number=number, changed=1)
+                    for key, number in counters.items()
+                ],
             )
             connection.execute(insert(models.TitlePiece), list(self.pieces(packs)))
 
