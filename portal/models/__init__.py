@@ -16,6 +16,7 @@ from portal.models.grants import Briefing, ClearanceGrant, Membership, Programme
 from portal.models.installation import Key, Policy
 from portal.models.people import Organisation, Person, RoleGrant
 from portal.models.sealing import SealedRow, Seals, TamperedRow
+from portal.models.verified import VerifiedRows
 
 __all__ = [
     "DUE_LAST",
@@ -42,6 +43,7 @@ __all__ = [
     "TamperedRow",
     "TitlePiece",
     "Upload",
+    "VerifiedRows",
     "Version",
     "document_context",
     "new_id",

@@ -43,6 +43,7 @@ class Document(SealedRow):
         Index("ix_documents_originator_created", "originator_id", "created", "id"),
         Index("ix_documents_size", "size", "id"),
         Index("ix_documents_label_rank", "label_rank", "id"),
+        Index("ix_documents_label_created", "label_id", "created", "id"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -123,7 +124,10 @@ class Upload(Base):
 
 
 class Counter(Base):
-    """How many documents share these properties; kept in the transaction that changes them, never asked by a rule."""
+    """How many documents share these properties; kept in the transaction that changes them, never asked by a rule.
+
+    `changed` grows with every change of any counter: whoever remembers the highest reads what came after it.
+    """
 
     __tablename__ = "counters"
 
@@ -133,6 +137,7 @@ class Counter(Base):
     addressee_id: Mapped[str] = mapped_column(Id, primary_key=True)
     state: Mapped[str] = mapped_column(String(20), primary_key=True)
     number: Mapped[int]
+    changed: Mapped[int] = mapped_column(BigInteger, index=True)
 
 
 class TitlePiece(Base):

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from policies import Clearance, Label, SecurityPolicy, rules
 from policies import requests as rq
 from policies.requests import AccessRequest, Action, Environment, Ruleset, Subject
+from policies.rules import LabelTable
 from policies.verdicts import Decision, Outcome
 from portal import models
 from portal.audit import AuditLog, Event, Receipt
@@ -48,6 +49,9 @@ class Access:
         self._settings = settings
         self._clock = clock
         self._labels: dict[bytes, tuple[int, Label]] = {}
+        self._digests: dict[Label, bytes] = {}
+        self._table: tuple[frozenset[Label], LabelTable] | None = None
+        self._memberships = models.VerifiedRows(models.Membership)
 
     @property
     def policy(self) -> SecurityPolicy:
@@ -84,7 +88,7 @@ class Access:
             ),
             memberships=tuple(
                 rq.Membership(row.programme_id, rq.Period(row.valid_from, row.valid_until))
-                for row in _of_person(session, models.Membership, person_id)
+                for row in self._memberships.read(session, models.Membership.person_id == person_id)
             ),
             briefings=tuple(
                 rq.Briefing(
@@ -287,9 +291,21 @@ class Access:
             )
         )
 
+    def digest(self, label: Label) -> bytes:
+        """Return a label's digest, which is made once."""
+        found = self._digests.get(label)
+        if found is None:
+            found = self._digests[label] = bytes.fromhex(label.digest)
+        return found
+
     def visible(self, actor: Actor, subject: Subject, labels: Iterable[Label]) -> frozenset[Label]:
         """Return the labels that this person may see, in bulk."""
-        return rules.visible_labels(subject, labels, self.environment(actor))
+        environment = self.environment(actor)
+        wanted, kept = frozenset(labels), self._table
+        # The table holds nothing of a person. Labels in use are mostly those of the last request.
+        if kept is None or kept[0] != wanted or kept[1].policy is not environment.rules.policy:
+            kept = self._table = wanted, LabelTable(environment.rules.policy, wanted)
+        return rules.visible_labels(subject, kept[1], environment)
 
     def visible_programmes(self, actor: Actor, subject: Subject) -> frozenset[str]:
         """Return the programmes in which this person has a need to know now."""

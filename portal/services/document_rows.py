@@ -59,6 +59,7 @@ class DocumentRows:
         self._seals = seals
         self._access = access
         self._alarm = alarm
+        self._labels: dict[tuple[str, Label], LabelView] = {}
 
     def views(
         self,
@@ -152,23 +153,31 @@ class DocumentRows:
             return f"{policy.name} {classification}"
 
     def label_view(self, label: Label) -> LabelView:
-        """Return a label as people see it."""
+        """Return a label as people see it; its words are composed once for each policy."""
         policy = self._access.policy
-        known = policy.classification(label.classification)
-        return LabelView(
-            policy.marking(label),
-            self.class_words(label.classification),
-            label.classification,
-            policy.name,
-            known.lacv if known else 0,
-            known.hierarchy if known else 0,
-        )
+        key = policy.digest, label
+        view = self._labels.get(key)
+        if view is None:
+            known = policy.classification(label.classification)
+            view = self._labels[key] = LabelView(
+                policy.marking(label),
+                self.class_words(label.classification),
+                label.classification,
+                policy.name,
+                known.lacv if known else 0,
+                known.hierarchy if known else 0,
+            )
+        return view
+
+
+_PROGRAMMES = models.VerifiedRows(models.Programme)
 
 
 def programme_names(session: Session, ids: Collection[str]) -> Sequence[ProgrammeName]:
-    """Return programmes by name."""
-    rows = session.scalars(select(models.Programme).where(models.Programme.id.in_(ids))).all() if ids else []
-    return sorted((ProgrammeName(row.id, row.name) for row in rows), key=lambda item: item.name.casefold())
+    """Return programmes by name; raises TamperedRow for one that fails its seal."""
+    rows = _PROGRAMMES.read(session, models.Programme.id.in_(ids)) if ids else []
+    names = (ProgrammeName(row.id, _PROGRAMMES.text(session, row, "name_sealed")) for row in rows)
+    return sorted(names, key=lambda item: item.name.casefold())
 
 
 def page_query(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
 from policies import requests as rq
@@ -21,7 +21,9 @@ from portal.models.database import Database
 from portal.services.access import NO_SUCH_PROGRAMME, Access, Refusal
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
-from portal.services.document_counts import MOST_COUNTED, counted, up_to
+from portal.services.counters import Counters, Within
+from portal.services.document_counts import MOST_COUNTED, by_programme, originators, up_to
+from portal.services.document_paths import Narrowed, Path, choose, first_programmes, hidden, reached
 from portal.services.document_rows import (
     SORTS,
     TABLE,
@@ -44,7 +46,7 @@ from portal.services.pages import Cursors, Page, check_limit
 from portal.services.titles import Titles
 
 __all__ = ["LONGEST_QUERY", "SORTS", "Documents"]
-_MOST_FOUND = 5_000
+_MOST_FOUND = 2_000
 LONGEST_QUERY = 200
 _FILTERS = ("programme", "label", "text", "since", "own", "received", "originator")
 
@@ -70,6 +72,7 @@ class Documents:
         self._cursors = cursors
         self._alarm = alarm
         self._rows = DocumentRows(database.seals, access, alarm)
+        self._counters = Counters()
         self._numbers: dict[str, int] = {}
 
     # Lists
@@ -116,14 +119,13 @@ class Documents:
             subject = self._access.require(session, actor, action)
             place = self._place(actor, wanted, cursor)
             reach = self._reach(session, actor, subject)
-            narrowed = self._narrow(actor, action, reach, wanted)
+            within = self._within(session, reach)
+            narrowed = self._narrow(actor, action, reach, within, wanted)
             programmes = programme_names(session, reach.programmes)
-            condition = self._condition(session, reach, wanted, narrowed)
-            query = page_query(condition, wanted.sort, programmes, place, limit)
             beyond_counters = around and bool(wanted.text or wanted.since or wanted.received)
-            if beyond_counters:
-                query = query.add_columns(up_to(condition).label("total"))
-            rows = [dict(row) for row in session.execute(query).mappings()] if all(narrowed) else []
+            rows = self._page(
+                session, reach, within, wanted, narrowed, programmes, place, limit, beyond_counters
+            )
             views = self._rows.views(actor, rows[:limit], reach, programmes)
             around_it = Overview(Page(views, None), programmes, {}, (), {})
             if around and wanted.own:
@@ -131,7 +133,9 @@ class Documents:
                 around_it = replace(around_it, tellable=tellable)
             if around:
                 total = (rows[0]["total"] if rows else 0) if beyond_counters else None
-                around_it = self._around(session, around_it, reach, wanted, narrowed, total, last_visit)
+                around_it = self._around(
+                    session, around_it, reach, within, wanted, narrowed, total, last_visit
+                )
         self._record_shown(actor, action, wanted, [view.id for view in views])
         following = None
         if len(rows) > limit:
@@ -163,34 +167,73 @@ class Documents:
         }
         return frozenset(key for key, request in requests.items() if rules.decide(request).permitted)
 
+    def _page(
+        self,
+        session: Session,
+        reach: Reach,
+        within: Within,
+        wanted: DocumentFilter,
+        narrowed: Narrowed,
+        programmes: Sequence[ProgrammeName],
+        place: Sequence[Any],
+        limit: int,
+        counting: bool,
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return a page's rows and one more; `counting` adds up to MOST_COUNTED of what is met as `total`."""
+        if not narrowed.programmes or not narrowed.labels:
+            return []
+        path = choose(self._counters, within, wanted, narrowed, limit + 1)
+        parts = self._parts(session, reach, wanted, narrowed)
+        tried = [narrowed]
+        if wanted.sort == "programme" and path is not Path.FOUND:
+            # Only the programmes that come first are asked, as many as fill the page.
+            path = Path.PROGRAMME
+            tried = [
+                replace(narrowed, programmes=some)
+                for some in first_programmes(programmes, narrowed.programmes, place, within, limit + 1)
+            ]
+        rows: Sequence[Mapping[str, Any]] = []
+        for some in tried:
+            condition = and_(reached(reach, some, path), *parts)
+            query = page_query(condition, wanted.sort, programmes, place, limit)
+            if counting:
+                query = query.add_columns(up_to(and_(reached(reach, narrowed, path), *parts)).label("total"))
+            rows = [dict(row) for row in session.execute(query).mappings()]
+            if len(rows) > limit:
+                break
+        return rows
+
     def _around(
         self,
         session: Session,
         begun: Overview,
         reach: Reach,
+        within: Within,
         wanted: DocumentFilter,
-        narrowed: tuple[Collection[str], Collection[int]],
+        narrowed: Narrowed,
         bounded: int | None,
         last_visit: datetime | None,
     ) -> Overview:
-        new = None
-        if last_visit is not None:
-            new = and_(_in_reach(reach, reach.programmes, reach.labels), _since(reach, last_visit))
-        found = counted(session, reach, new)
+        fresh: Mapping[str, int] = {}
+        if last_visit is not None and reach.programmes and reach.labels:
+            everything = self._narrow_to(reach, within)
+            path = choose(self._counters, within, DocumentFilter(), everything, MOST_COUNTED)
+            fresh = by_programme(session, and_(reached(reach, everything, path), _since(reach, last_visit)))
         total = bounded
         if total is None:
-            total = found.of(*narrowed, reach.organisation_id if wanted.own else wanted.originator)
+            labels = narrowed.labels if wanted.label else None
+            total = within.of(wanted.programme, labels, narrowed.originator)
         # Only labels of documents within reach: which ones others use is not this person's to know.
-        labels = {self._rows.label_view(reach.labels[row_id]) for row_id in found.labels()}
+        used = {self._rows.label_view(reach.labels[row_id]) for row_id in within.by_label}
         return replace(
             begun,
-            counts=found.by_programme(),
-            labels=sorted(labels, key=lambda view: (view.rank, view.marking)),
-            fresh=found.fresh,
+            counts=within.by_programme,
+            labels=sorted(used, key=lambda view: (view.rank, view.marking)),
+            fresh=fresh,
             total=total if bounded is None else min(total, MOST_COUNTED),
             exact=bounded is None or bounded <= MOST_COUNTED,
-            own=found.of(reach.programmes, reach.labels, reach.organisation_id),
-            originators=() if wanted.own else found.originators(session),
+            own=within.by_originator.get(reach.organisation_id, 0),
+            originators=() if wanted.own else originators(session, within),
         )
 
     def write_query(self, actor: Actor, text: str) -> str:
@@ -213,52 +256,58 @@ class Documents:
         labels = {row_id: label for row_id, label in known.items() if label in visible}
         return Reach(
             labels,
-            {bytes.fromhex(label.digest): label for label in labels.values()},
+            {self._access.digest(label): label for label in labels.values()},
             self._access.visible_programmes(actor, subject),
             subject.organisation_id,
         )
 
+    def _within(self, session: Session, reach: Reach) -> Within:
+        labels = frozenset(reach.labels)
+        return self._counters.within(session, reach.programmes, labels, reach.organisation_id)
+
+    def _narrow_to(self, reach: Reach, within: Within) -> Narrowed:
+        """Return what is within reach: what one's own organisation sent, when nothing is addressed to it."""
+        return Narrowed(reach.programmes, reach.labels, None if within.addressed else reach.organisation_id)
+
     def _narrow(
-        self, actor: Actor, action: Action, reach: Reach, wanted: DocumentFilter
-    ) -> tuple[Collection[str], Collection[int]]:
-        """Return the programmes and the labels' rows that are wanted and within reach."""
-        programmes: Collection[str] = reach.programmes
+        self, actor: Actor, action: Action, reach: Reach, within: Within, wanted: DocumentFilter
+    ) -> Narrowed:
+        """Return what is wanted and within reach."""
+        narrowed = self._narrow_to(reach, within)
+        if wanted.own:
+            narrowed = replace(narrowed, originator=reach.organisation_id)
+        elif wanted.originator:
+            narrowed = replace(narrowed, originator=wanted.originator)
         if wanted.programme is not None:
             if wanted.programme not in reach.programmes:
                 self._access.record_denial(actor, action, None, Refusal(asked=wanted.programme[:100]))
                 error = NotFound(NO_SUCH_PROGRAMME)
                 error.recorded = True
                 raise error
-            programmes = [wanted.programme]
-        if not wanted.label:
-            return programmes, reach.labels.keys()
-        chosen = self._labels.read(wanted.label)
-        return programmes, [row_id for row_id, label in reach.labels.items() if label == chosen]
+            narrowed = replace(narrowed, programmes=[wanted.programme])
+        if wanted.label:
+            chosen = self._labels.read(wanted.label)
+            found = [row_id for row_id, label in reach.labels.items() if label == chosen]
+            narrowed = replace(narrowed, labels=found)
+        return narrowed
 
-    def _condition(
-        self,
-        session: Session,
-        reach: Reach,
-        wanted: DocumentFilter,
-        narrowed: tuple[Collection[str], Collection[int]],
-    ) -> ColumnElement[bool]:
-        parts = [_in_reach(reach, *narrowed)]
+    def _parts(
+        self, session: Session, reach: Reach, wanted: DocumentFilter, narrowed: Narrowed
+    ) -> Sequence[ColumnElement[bool]]:
+        """Return the conditions beside reach: times, and titles that a search found."""
+        parts: list[ColumnElement[bool]] = []
         if wanted.since is not None:
             parts.append(_since(reach, wanted.since))
         if wanted.received is not None:
             parts.append(TABLE.c.created >= wanted.received)
-        if wanted.own:
-            parts.append(TABLE.c.originator_id == reach.organisation_id)
-        if wanted.originator:
-            parts.append(TABLE.c.originator_id == wanted.originator)
-        if wanted.text and all(narrowed):
+        if wanted.text:
             parts.append(TABLE.c.id.in_(self._found(session, reach, wanted)))
-        return and_(*parts)
+        return parts
 
     def _found(self, session: Session, reach: Reach, wanted: DocumentFilter) -> Sequence[str]:
         programmes = [wanted.programme] if wanted.programme else reach.programmes
-        found = self._titles.search(session, programmes, reach.digests.keys(), wanted.text or "")
-        return [document_id for ids in found.values() for document_id in ids][:_MOST_FOUND]
+        labels, query = reach.digests.keys(), wanted.text or ""
+        return self._titles.search(session, programmes, labels, query, _MOST_FOUND)
 
     def _place(self, actor: Actor, wanted: DocumentFilter, cursor: str | None) -> Sequence[Any]:
         """Return where the page begins, nothing for the first; raises Invalid for a bad order or cursor."""
@@ -389,17 +438,5 @@ def _organisation_name(session: Session, organisation_id: str) -> str:
     return row.name
 
 
-def _in_reach(reach: Reach, programmes: Collection[str], labels: Collection[int]) -> ColumnElement[bool]:
-    return and_(
-        TABLE.c.programme_id.in_(programmes),
-        TABLE.c.label_id.in_(labels),
-        or_(
-            TABLE.c.originator_id == reach.organisation_id,
-            TABLE.c.addressee_id == reach.organisation_id,
-        ),
-        TABLE.c.state == rq.DocumentState.RECEIVED.value,
-    )
-
-
 def _since(reach: Reach, since: datetime) -> ColumnElement[bool]:
-    return and_(TABLE.c.created >= since, TABLE.c.originator_id != reach.organisation_id)
+    return and_(TABLE.c.created >= since, hidden(TABLE.c.originator_id) != reach.organisation_id)

@@ -155,8 +155,10 @@ class Filing:
                 state=rq.DocumentState.RECEIVED.value,
                 number=0,
             )
-            session.add(counter)
         counter.number += 1
+        # Writers take turns, so that this grows in the order in which changes become visible.
+        counter.changed = (session.scalar(select(func.max(models.Counter.changed))) or 0) + 1
+        session.add(counter)
         session.flush()
         self._titles.add(
             session, target.programme_id, PackEntry(target.document_id, label.digest, target.title)

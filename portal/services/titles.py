@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, func, select
@@ -71,22 +71,22 @@ class Titles:
         )
 
     def search(
-        self, session: Session, programmes: Collection[str], labels: Set[bytes], query: str
-    ) -> Mapping[str, list[str]]:
-        """Return programme id → ids of documents with a matching title and one of these label digests.
+        self, session: Session, programmes: Collection[str], labels: Set[bytes], query: str, most: int
+    ) -> Sequence[str]:
+        """Return the ids of documents with a matching title and one of these label digests, at most `most`.
 
         Raises TamperedRow when a piece that is read for it does not verify.
         """
-        found: dict[str, list[str]] = {}
+        found: list[str] = []
         with self._lock:
             self._follow(session, programmes)
-            for programme_id in programmes:
+            for programme_id in sorted(programmes):
                 pack = self._packs.get(programme_id)
                 if pack is not None:
-                    hits = pack.index.search(query, labels)
-                    if hits:
-                        found[programme_id] = hits
-        return found
+                    found += pack.index.search(query, labels)
+                    if len(found) >= most:
+                        break
+        return found[:most]
 
     def _follow(self, session: Session, programmes: Collection[str]) -> None:
         heads = session.execute(
