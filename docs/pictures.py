@@ -92,7 +92,7 @@ def _ask_why(page: Page, demo: Demo) -> None:
 
 
 def _first_entry(page: Page, demo: Demo) -> None:
-    page.goto(f"{demo.url}{page.locator('main li.entry a').first.get_attribute('href')}")
+    page.goto(f"{demo.url}{page.locator('main li.entry .entry-no a').first.get_attribute('href')}")
 
 
 PICTURES = (

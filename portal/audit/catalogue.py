@@ -185,6 +185,9 @@ PRIVATE_NAMES = frozenset(
 )
 """What an event may hand over as `private`: it enters the log as a salted commitment only."""
 
+CHANGE_OF_DOCUMENT = "grant.document"
+"""What a change of a document's label, state or release is recorded as."""
+
 _ROUTINE = frozenset(
     {
         "account.manage",

@@ -125,7 +125,7 @@ class Search:
             conditions = _conditions(connection, wanted)
             if conditions is None:
                 return Entries((), None)
-            conditions += _shown(routine, unsure)
+            conditions += _shown(wanted, routine, unsure)
             if before is not None:
                 conditions.append(records.seq < before)
             found = (
@@ -161,7 +161,7 @@ class Search:
             conditions = _conditions(connection, wanted)
             if conditions is None:
                 return 0
-            return _at_most(connection, conditions + _shown(routine, unsure), most)
+            return _at_most(connection, conditions + _shown(wanted, routine, unsure), most)
 
     def after(self, kind: str, value: str, seq: int) -> int | None:
         """Return the number of the next record with this value (`kind`: a column of names) after `seq`."""
@@ -247,8 +247,12 @@ def _is_unsure(result: int | None) -> bool:
     return result in (tables.OPEN, tables.RESULTS["unknown"])
 
 
-def _shown(routine: bool, unsure: bool) -> list[ColumnElement[bool]]:
-    shown = tables.records.c.shown
+def _shown(wanted: RecordFilter, routine: bool, unsure: bool) -> list[ColumnElement[bool]]:
+    if wanted.decision == "deny" and not unsure:
+        return []  # A refusal is always an entry, and never of the routine.
+    # Where a filter brings an index of its own, that of `shown` would be the worse one.
+    alone = not unsure and replace(wanted, time_from=None, time_to=None).empty
+    shown = tables.records.c.shown if alone else tables.unindexed("shown")
     found = [shown != tables.FOLDED if routine else shown == tables.ENTRY]
     if unsure:
         found.append(tables.UNSURE)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from policies import Label
 from policies.requests import Action
 from portal import models
 from portal.audit import AuditLog, Reader, RecordFilter
+from portal.audit.catalogue import CHANGE_OF_DOCUMENT
 from portal.audit.search import LogEntry
 from portal.audit.tracing import Group, Known, Refused, Totals
 from portal.errors import NotFound, Tampered
@@ -150,7 +151,7 @@ class Tracing:
             readers = traces.readers_of(document, before, check_limit(limit) + 1)
             groups = traces.groups(document)
             refused = traces.refused("document", document, _MOST_FOUND)
-            changes = self._log.entries(RecordFilter(document=document, action="grant.document")).entries
+            changes = self._log.entries(RecordFilter(document=document, action=CHANGE_OF_DOCUMENT)).entries
             head = self._heads(session, actor, [document]).get(document)
             versions = self._versions(session, actor, document)
             if head is None and not traces.known("document", among=[document]):

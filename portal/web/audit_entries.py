@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any
@@ -36,10 +37,16 @@ _FILTER_WORDS: Mapping[str, str] = MappingProxyType(
 
 def marking_chip(marking: str) -> Chip:
     """Return the chip of a marking as a record carries it."""
-    documents = runtime().documents
-    words = [documents.class_words(item.name) for item in runtime().access.policy.classifications]
+    words = _class_words(runtime().access.policy.digest)
     name = max((one for one in words if marking.startswith(one)), key=len, default=marking)
-    return Chip(name, marking.removeprefix(name).strip(" -"), documents.number_of(marking))
+    return Chip(name, marking.removeprefix(name).strip(" -"), runtime().documents.number_of(marking))
+
+
+@lru_cache(maxsize=8)
+def _class_words(_policy: str) -> tuple[str, ...]:
+    """Return the marking of each classification of the active policy (its digest), which takes time to compose."""
+    documents = runtime().documents
+    return tuple(documents.class_words(item.name) for item in runtime().access.policy.classifications)
 
 
 def person_link(person: str | None, names: Names) -> Markup:
@@ -166,8 +173,7 @@ def _more(record: Record, details: Mapping[str, Any]) -> Iterable[str]:
         yield ", ".join(
             f"{name} {details[name]}" for name in ("table", "row", "store", "object") if name in details
         )
-    if action == "job.run":
-        yield details.get("job", "")
+    yield details.get("job", "")
 
 
 def view(entry: LogEntry, names: Names) -> dict[str, Any]:

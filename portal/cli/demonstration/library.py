@@ -53,7 +53,6 @@ DELIVERABLES = (
     Deliverable("Vulnerability assessment, coastal node", _S, HARBOUR, "partner", "pdf", (15.3, 6.4)),
     Deliverable("Detection ranges against small craft", _S, HARBOUR, "partner", "csv", (11.2,)),
     Deliverable("Cyber hardening guide, coastal node", _R, HARBOUR, "partner", "txt", (3.4,)),
-    Deliverable("Monthly progress report, second month", _U, HARBOUR, "partner", "pdf", (1.2,)),
     Deliverable("Acceptance test report, sensor mast", _R, HARBOUR, "partner-other", "pdf", (26.2,)),
     Deliverable("Training needs analysis, watch operators", _U, HARBOUR, "partner-other", "docx", (20.1,)),
     Deliverable("Acoustic survey of the approaches", _C, HARBOUR, "partner-other", "csv", (9.2,)),
@@ -68,7 +67,6 @@ DELIVERABLES = (
     Deliverable("Work breakdown and cost estimate", _R, HARBOUR, "partner", "xlsx", (36.4, 10.3), 3),
     Deliverable("Radar recordings, night run", _C, HARBOUR, "partner", "zip", (16.4,), 12),
     Deliverable("Operator manual, tracker 4.2", _U, HARBOUR, "partner", "pdf", (24.4, 2.45), 12),
-    Deliverable("Power and cooling budget", _R, HARBOUR, "partner-other", "xlsx", (29.3,)),
     Deliverable("Mast installation drawings", _R, HARBOUR, "partner-other", "zip", (17.6, 6.25), 4),
     Deliverable("Site acceptance, photographs", _U, HARBOUR, "partner-other", "png", (12.4,), 7),
     Deliverable("Passive detection, sea trial results", _S, HARBOUR, "partner-other", "pdf", (4.4,), 4),
@@ -82,6 +80,12 @@ DELIVERABLES = (
     Deliverable("Sonar recordings, trial area", _C, SPAN, "partner-other", "zip", (15.2,), 16),
     Deliverable("Safety case, neutralisation charges", _R, SPAN, "partner-other", "docx", (5.4, 1.4), 5),
 )
+
+LATEST = (
+    Deliverable("Monthly progress report, second month", _U, HARBOUR, "partner", "pdf", (0.0045,)),
+    Deliverable("Power and cooling budget", _R, HARBOUR, "partner-other", "xlsx", (0.003,)),
+)
+"""What came minutes ago, after everybody's last sign-in: whoever signs in first finds something new."""
 
 READINGS = (
     Reading("official", "Programme plan, coastal nodes", 40.1),

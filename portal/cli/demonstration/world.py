@@ -27,7 +27,7 @@ from portal.cli.demonstration.clock import HistoryClock
 from portal.cli.demonstration.deeds import Doing
 from portal.cli.demonstration.files import MAKERS
 from portal.cli.demonstration.habits import Act, Deed, Sitting, at_work, month
-from portal.cli.demonstration.library import DELIVERABLES, READINGS, Deliverable
+from portal.cli.demonstration.library import DELIVERABLES, LATEST, READINGS, Deliverable
 from portal.errors import Unauthenticated
 from portal.identity import totp
 from portal.services.actor import Actor
@@ -265,6 +265,10 @@ class _Builder:
         """Let everybody make a token now, signed in some minutes before, so that no code of the present is used up."""
         self._forward(self._now - _BEFORE_NOW)
         actors = {part.key: enter(self._runtime, self._members[part.key], self._clock())[1] for part in CAST}
+        self._entered.update(dict.fromkeys(actors, self._clock()))
+        for item in LATEST:
+            with self._sitting(item.sender, item.days[0]) as actor:
+                self._deliver(actor, item, 1)
         self._clock.present()
         for key, actor in actors.items():
             self._members[key].token = new_token(self._runtime, actor)
