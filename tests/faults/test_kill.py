@@ -25,6 +25,9 @@ from portal.services.runtime import Runtime
 from tests.faults.installed import Contents, Installed, contents, records, verified
 from tests.faults.serving import serving, wait_until
 
+# Some of these start a process for each step of a long job: on a busy machine that takes its time.
+pytestmark = pytest.mark.timeout(900)
+
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = b"The first version of the deliverable. " * 3000
 SECOND = b"The second version of the deliverable, longer than the first. " * 20_000
