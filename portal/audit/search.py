@@ -149,9 +149,13 @@ class Search:
                 return 0
             if replace(wanted, time_from=None, time_to=None).empty:
                 # Numbers are dense, so a period counts itself.
-                ends = select(func.min(tables.records.c.seq), func.max(tables.records.c.seq))
-                first, last = connection.execute(ends.where(*conditions)).one()
-                return 0 if first is None else min(most, last - first + 1)
+                seq = tables.records.c.seq
+                # One at a time: SQLite looks at a single minimum or maximum without reading what lies between.
+                first, last = (
+                    connection.execute(select(end(seq)).where(*conditions)).scalar()
+                    for end in (func.min, func.max)
+                )
+                return 0 if first is None or last is None else min(most, last - first + 1)
             return _at_most(connection, conditions, most)
 
     def count_entries(self, wanted: RecordFilter, *, routine: bool, unsure: bool, most: int) -> int:

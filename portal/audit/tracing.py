@@ -154,7 +154,7 @@ class Traces:
 
     def totals(self, kind: str, value: str) -> Totals:
         """Return the sums over a document's readers (`kind` is document), or over a person's readings (actor)."""
-        readers, records = tables.readers.c, tables.records.c
+        readers = tables.readers.c
         with self._reading() as connection:
             number = number_of(connection, kind, value)
             if number is None:
@@ -170,8 +170,14 @@ class Traces:
             disclosing = select(tables.names.c.id).where(
                 tables.names.c.kind == "action", tables.names.c.value.in_(_DISCLOSING)
             )
-            unsure = select(func.count()).where(
-                tables.UNSURE, tables.unindexed(kind) == number, records.action.in_(disclosing)
+            unsure = (
+                select(func.count())
+                .select_from(tables.records)
+                .where(
+                    tables.UNSURE,
+                    tables.unindexed(kind) == number,
+                    tables.unindexed("action").in_(disclosing),
+                )
             )
             number_unsure = connection.execute(unsure).scalar_one()
             row = connection.execute(sums).one()
