@@ -19,6 +19,7 @@ from portal.web import (
     officer,
     policy_css,
     sign_in,
+    style,
     upload,
 )
 
@@ -33,6 +34,7 @@ _BLUEPRINTS = (
     audit,
     officer,
     administration,
+    style,
 )
 
 

@@ -37,6 +37,7 @@ WHO: dict[str, frozenset[str]] = {
     "account.": EVERYBODY,
     "appearance.": EVERYBODY,
     "deliveries.": frozenset({"partner"}),
+    "style.": EVERYBODY,
     "documents.": READERS,
     "upload.receipt": READERS,
     "upload.": frozenset({"partner"}),

@@ -9,37 +9,19 @@ from threading import Thread
 from types import SimpleNamespace as Thing
 
 from flask import Flask, Response, abort, current_app, g, render_template, request
-from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.serving import make_server
-from wtforms import BooleanField, PasswordField, RadioField, SelectField, StringField
-from wtforms.fields.choices import SelectChoice
 
 from portal.http import security_headers
-from portal.web import assets, policy_css
-from tests.portal.web import sample_data as data
+from portal.web import assets, policy_css, style
+from portal.web import style_data as data
+from tests.portal.web.sample_files import pdf_of
 from tests.shared import DOCUMENTS
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = [str(ROOT / "templates"), str(Path(__file__).parent / "sample_templates")]
 PDF = DOCUMENTS / "testPDF.pdf"
 LIMIT = 5_000_000
-
-
-class SampleForm(FlaskForm):
-    """One field of each kind."""
-
-    email = StringField("E-mail address")
-    password = PasswordField("Password")
-    role = SelectField(
-        "Role", choices=[SelectChoice("partner", "Partner"), SelectChoice("official", "Official")]
-    )
-    theme = RadioField(
-        "Appearance",
-        choices=[SelectChoice("system", "As the system"), SelectChoice("dark", "Dark")],
-        default="system",
-    )
-    keep = BooleanField("I have read the notice")
 
 
 def make_app() -> Flask:
@@ -53,7 +35,7 @@ def make_app() -> Flask:
     app.before_request(lambda: setattr(g, "nonce", security_headers.new_nonce()))
     app.after_request(_headers)
     app.context_processor(_context)
-    app.add_url_rule("/", view_func=lambda: _page("macros"), endpoint="home")
+    app.add_url_rule("/", view_func=lambda: style.render_style("macros.html"), endpoint="home")
     app.add_url_rule("/page/<name>", view_func=_page, endpoint="page")
     app.add_url_rule("/content/<kind>", view_func=_content, endpoint="content")
     app.add_url_rule("/marking", view_func=_marking, methods=["POST"])
@@ -107,10 +89,12 @@ def _context() -> dict[str, object]:
 def _page(name: str) -> str:
     if not re.fullmatch("[a-z_]+", name):
         abort(404)
-    form = SampleForm(meta={"csrf": False})
-    form.email.errors = ["There is no such address."]
     return render_template(
-        f"{name}.html", form=form, pdf_size=PDF.stat().st_size, kind=request.args.get("kind", "pdf")
+        f"{name}.html",
+        form=style.SampleForm(meta={"csrf": False}),
+        pdf_size=PDF.stat().st_size,
+        long_size=len(_long_pdf()),
+        kind=request.args.get("kind", "pdf"),
     )
 
 
@@ -129,7 +113,7 @@ def _content(kind: str) -> Response:
 
 def _long_pdf() -> bytes:
     # Padding before the cross-reference makes the file long enough for ranges without changing what it shows.
-    return data.pdf_of(3, padding=3_000_000)
+    return pdf_of(3, padding=3_000_000)
 
 
 def _marking() -> Response:

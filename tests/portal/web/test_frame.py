@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import abort
@@ -192,3 +194,30 @@ def test_a_form_of_a_session_that_has_ended_says_so(world: World) -> None:
     assert answer.status_code == 401
     assert "Nothing of what you sent was taken." in text_of(answer)
     assert links_of(answer, "Sign in") == ["/sign-in"]
+
+
+def test_the_style_page_shows_every_part_in_both_themes(official: Visitor) -> None:
+    page = official.get("/_style")
+    assert page.status_code == 200
+    assert page.text.count('class="style-sheet"') == 1
+    both = official.get("/_style?sheets=both").text
+    assert re.findall(r'class="style-sheet" data-bs-theme="(\w+)"', both) == ["light", "dark"]
+    ids = re.findall(r' id="([^"]+)"', both)
+    assert len(ids) == len(set(ids))
+    assert official.get("/_style?sheets=pink").status_code == 200
+
+
+def test_the_style_page_names_every_part() -> None:
+    templates = Path(__file__).parents[3] / "templates"
+    shown = "".join((templates / "style" / name).read_text() for name in ("style.html", "sheet.html"))
+    parts = {path.name for path in (templates / "parts").glob("*.html")}
+    # Those have a page of their own in tests, need a script, or are a part of another one.
+    apart = {"hx.html", "label_picker.html", "upload.html", "viewer.html", "found.html"}
+    assert {name for name in parts - apart if f'"parts/{name}"' not in shown} == set()
+
+
+def test_there_is_no_style_page_outside_a_demonstration(world: World) -> None:
+    runtime = replace(world.runtime, settings=replace(world.runtime.settings, demonstration=False))
+    app = create_app(runtime)
+    other = World(runtime, app, app.test_client(), "", "", "", "", world.people, world.tokens)
+    assert Browser.of(other, "official").get("/_style").status_code == 404

@@ -1,4 +1,6 @@
-"""What the sample pages show: invented, and of every kind that a macro distinguishes."""
+"""What the style page shows: invented, and of every kind that a macro of templates/parts distinguishes."""
+
+from __future__ import annotations
 
 from types import SimpleNamespace as Thing
 
@@ -6,6 +8,7 @@ COLOURS = [(1, "#1d6b3a"), (2, "#0b6577"), (3, "#2743a3"), (4, "#b0142b"), (5, "
 
 
 def marking(lacv: int, rest: str = "") -> Thing:
+    """Return a label chip."""
     names = ["UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL", "SECRET"]
     return Thing(name=f"NATO {names[lacv - 1]}", rest=rest, lacv=lacv)
 
@@ -171,8 +174,66 @@ DAYS = [
     )
 ]
 HOURS = [Thing(name=f"{hour:02}:00", accesses=(hour * 37) % 290, refusals=hour % 4 * 3) for hour in range(24)]
-FIRST = Thing(name="You", words="Lukas Brandt, by sending this", done=True)
-SECOND = Thing(name="Second officer", words="Katerina Doukas or Jonas Lind", done=False)
+PAIRS = [
+    (
+        "Waiting",
+        Thing(name="You", words="Lukas Brandt, by sending this", standing="done"),
+        Thing(name="Second officer", words="Katerina Doukas or Jonas Lind", standing="open"),
+    ),
+    (
+        "Approved",
+        Thing(name="Lukas Brandt", words="asked on 9 November", standing="done"),
+        Thing(name="Katerina Doukas", words="approved on 10 November", standing="done"),
+    ),
+    (
+        "Refused",
+        Thing(name="Lukas Brandt", words="asked on 9 November", standing="done"),
+        Thing(name="Jonas Lind", words="refused on 10 November", standing="refused"),
+    ),
+    (
+        "Expired",
+        Thing(name="Lukas Brandt", words="asked on 9 November", standing="done"),
+        Thing(name="Second officer", words="nobody answered within 7 days", standing="expired"),
+    ),
+]
+OPTIONS = [
+    Thing(value="a", words="Tomasz Wilk", sub="tomasz.wilk@cpo.example · Capability Programme Office"),
+    Thing(value="b", words="Tomasina Wilkes", sub="t.wilkes@kestrel.example · Kestrel Avionics Ltd"),
+    Thing(value="c", words="توماس ويلك", sub="t.wilk@fjordline.example · Fjordline Marine AS"),
+]
+THEMES = [
+    Thing(value="", label="As the system", current=True),
+    Thing(value="light", label="Light", current=False),
+    Thing(value="dark", label="Dark", current=False),
+]
+PEOPLE = [
+    Thing(
+        person=Thing(
+            name="Marc Delacroix",
+            email="marc.delacroix@cpo.example",
+            nation="BEL",
+            organisation=Thing(name="Capability Programme Office"),
+        ),
+        url="#person",
+        organisation_url="#organisation",
+        roles="Official",
+        state=("active", "Active"),
+        created=Thing(iso="2026-10-11T18:01:00Z", day="11 Oct 2026", time="18:01 UTC"),
+    ),
+    Thing(
+        person=Thing(
+            name="W" * 200,
+            email="w@org.example",
+            nation="NLD",
+            organisation=Thing(name="Fjordline Marine AS"),
+        ),
+        url="#person",
+        organisation_url="#organisation",
+        roles="None",
+        state=("locked", "Locked"),
+        created=Thing(iso="2026-10-11T18:01:00Z", day="11 Oct 2026", time="18:01 UTC"),
+    ),
+]
 OFFER = Thing(
     hint="Choices are those that this programme and your clearance both allow.",
     classifications=[
@@ -203,29 +264,3 @@ OFFER = Thing(
         ),
     ],
 )
-
-
-def pdf_of(pages: int, padding: int = 0) -> bytes:
-    """Return a small valid PDF of `pages` pages, with `padding` bytes that no page uses."""
-    objects = [
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Count %d/Kids[%s]>>"
-        % (pages, b" ".join(b"%d 0 R" % (4 + 2 * n) for n in range(pages))),
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-    ]
-    for number in range(pages):
-        text = b"BT /F1 40 Tf 60 700 Td (Page %d of the sample) Tj ET" % (number + 1)
-        objects.append(
-            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font<</F1 3 0 R>>>>/Contents %d 0 R>>"
-            % (5 + 2 * number)
-        )
-        objects.append(b"<</Length %d>>stream\n%s\nendstream" % (len(text), text))
-    objects.append(b"<</Length %d>>stream\n%s\nendstream" % (padding, b"0" * padding))
-    out, offsets = b"%PDF-1.7\n", []
-    for number, body in enumerate(objects, 1):
-        offsets.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    size = len(objects) + 1
-    head = b"xref\n0 %d\n0000000000 65535 f \n%s" % (size, table)
-    return out + head + b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (size, len(out))
