@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -89,6 +89,7 @@ class Grants:
         self._alarm = alarm
         self._directory = Directory(database, cursors, clock, alarm)
         self._views = GrantViews(self._directory, clock)
+        self._cursors = cursors
 
     # Looking
 
@@ -168,6 +169,14 @@ class Grants:
         with self._database.read() as session:
             self._access.require(session, actor, Action.GRANT_CLEARANCE)
         return self._log.disclosed({view.log_entry for view in grants.all}, "reason")
+
+    def write_draft(self, actor: Actor, about: str, fields: Sequence[tuple[str, str]]) -> str:
+        """Return a token that carries what a form says about something from page to page, for this actor alone."""
+        return self._cursors.write(f"draft {about}", actor.person_id, [list(pair) for pair in fields])
+
+    def read_draft(self, actor: Actor, about: str, token: str) -> list[tuple[str, str]]:
+        """Return what a token of `write_draft` carries; raises Invalid when it is another's, or about another thing."""
+        return [(name, value) for name, value in self._cursors.read(f"draft {about}", actor.person_id, token)]
 
     # Roles
 

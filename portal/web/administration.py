@@ -19,7 +19,7 @@ from portal.http.routing import signed_in
 from portal.services.actor import Actor
 from portal.web import finders, health, people_lists
 from portal.web.forms import FORM_ERRORS, refused
-from portal.web.people_lists import person_state, role_words
+from portal.web.people_lists import ROWS, person_state, role_words
 from portal.web.words import ASSURANCE_WORDS, ROLE_WORDS, age_words, moment, moment_words
 
 _SESSIONS = 100
@@ -201,7 +201,9 @@ def _organisations(
     problem, code = refused(error) if error else ("", 200)
     cursor = wanted_text(values, "cursor")
     token, typed = _typed()
-    page = runtime().people.organisations(current_actor(), cursor, wanted_limit(request.args), typed)
+    page = runtime().people.organisations(
+        current_actor(), cursor, wanted_limit({"limit": ROWS, **request.args}), typed
+    )
     return (
         render_template(
             "administration/organisations.html",
@@ -283,7 +285,9 @@ def programmes() -> ResponseReturnValue:
     """List programmes, the newest first."""
     cursor = wanted_text(request.args, "cursor")
     token, typed = _typed()
-    page = runtime().people.programmes(current_actor(), cursor, wanted_limit(request.args), typed)
+    page = runtime().people.programmes(
+        current_actor(), cursor, wanted_limit({"limit": ROWS, **request.args}), typed
+    )
     return render_template(
         "administration/programmes.html",
         rows=[{"programme": item, "created": moment(item.created)} for item in page.items],

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
 from policies.requests import Role
 from portal.errors import Invalid, NotFound, PortalError
@@ -21,8 +22,23 @@ from portal.web.forms import FORM_ERRORS, refused, wanted_day
 from portal.web.grant_kinds import Contents, Values, contents, kind_named
 from portal.web.words import day_words
 
-_STEPS = frozenset({"csrf_token", "find", "confirmed", "again"})
+_WHO = "who"
+"""What a token of a person's name is about."""
+_STEPS = frozenset({"csrf_token", "find", "draft"})
 """Fields that say where in the two steps a form stands; the others are its contents."""
+
+
+def _drafted(about: str) -> Values:
+    """Return what a form holds: its fields, or what the question before it carries, sealed."""
+    token = request.values.get("draft", "")
+    if not token:
+        return request.form if request.method == "POST" else request.args
+    return MultiDict(runtime().grants.read_draft(current_actor(), about, token))
+
+
+def _draft(about: str, values: Values) -> str:
+    fields = [(name, value) for name, value in values.items(multi=True) if name not in _STEPS]
+    return runtime().grants.write_draft(current_actor(), about, fields)
 
 
 def _reason_given(values: Values) -> None:
@@ -32,22 +48,32 @@ def _reason_given(values: Values) -> None:
 
 @signed_in(Role.OFFICER)
 def grant_form(person_id: str, kind: str) -> ResponseReturnValue:
-    """Show the form that grants something to a person."""
-    return _grant_form(person_id, kind, request.args)
+    """Show the form that grants something to a person, or the question whether what it says is right."""
+    values = _drafted(f"{person_id} {kind}")
+    if "draft" not in request.args or "again" in request.args:
+        return _grant_form(person_id, kind, values)
+    try:
+        kind_named(kind).grant(current_actor(), person_id, values, True)
+        return _confirm_grant(person_id, kind, values)
+    except FORM_ERRORS as error:
+        return _grant_form(person_id, kind, values, error)
 
 
 @signed_in(Role.OFFICER)
 def grant(person_id: str, kind: str) -> ResponseReturnValue:
-    """Check the form and say what it changes; once that is confirmed, grant it."""
-    actor, found, values = current_actor(), kind_named(kind), request.form
-    if "find" in values or "again" in values:
+    """Check the form and go to the question; once that is answered, grant it."""
+    actor, found, about = current_actor(), kind_named(kind), f"{person_id} {kind}"
+    values = _drafted(about)
+    if "find" in request.form:
         return _grant_form(person_id, kind, values)
-    confirmed = values.get("confirmed") == "1"
+    confirmed = "draft" in request.form
     try:
         found.grant(actor, person_id, values, True)
         _reason_given(values)
         if not confirmed:
-            return _confirm_grant(person_id, kind, values)
+            # A page of its own address: one comes back to it, and reloads it, without sending anything again.
+            here = url_for("officer.grant_form", person_id=person_id, kind=kind, draft=_draft(about, values))
+            return redirect(here, 303)
         found.grant(actor, person_id, values, False)
     except FORM_ERRORS as error:
         return _grant_form(person_id, kind, values, error)
@@ -98,7 +124,7 @@ def _confirm(
         times=times,
         reason=values.get("reason", "").strip(),
         action=action,
-        hidden=[(name, value) for name, value in values.items(multi=True) if name not in _STEPS],
+        draft=request.args["draft"],
         back=url_for("officer.person", person_id=person_id),
     )
 
@@ -135,37 +161,44 @@ def _looked_up(actor: Actor, person_id: str) -> Named:
 
 def seal_name(actor: Actor, person: Named) -> str:
     """Return a token that carries a person's name to the next page, so that it need not be looked up again."""
-    return runtime().documents.write_query(actor, f"{person.id} {person.name}")
+    return runtime().grants.write_draft(actor, _WHO, [(person.id, person.name)])
 
 
 def sealed_name(actor: Actor, person_id: str, token: str) -> Named | None:
     """Return the person that a token of `seal_name` carries; None when there is none, or it is another person's."""
     if not token:
         return None
-    held, _, name = runtime().documents.read_query(actor, token).partition(" ")
+    [(held, name)] = runtime().grants.read_draft(actor, _WHO, token)
     return Named(person_id, name) if held == person_id else None
 
 
 @signed_in(Role.OFFICER)
 def end_form(person_id: str, kind: str, grant_id: str) -> ResponseReturnValue:
-    """Ask when, and why, a grant shall end."""
-    return _end_form(person_id, kind, grant_id, request.args)
+    """Ask when, and why, a grant shall end, or whether what was said is right."""
+    values = _drafted(grant_id)
+    if "draft" not in request.args or "again" in request.args:
+        return _end_form(person_id, kind, grant_id, values)
+    try:
+        at = _wanted_end(values)
+        kind_named(kind).end()(current_actor(), grant_id, at, reason=values.get("reason", ""), dry=True)
+        return _confirm_end(person_id, kind, grant_id, values, at)
+    except FORM_ERRORS as error:
+        return _end_form(person_id, kind, grant_id, values, error)
 
 
 @signed_in(Role.OFFICER)
 def end(person_id: str, kind: str, grant_id: str) -> ResponseReturnValue:
-    """Check the form and say what it changes; once that is confirmed, end the grant."""
-    actor, found, values = current_actor(), kind_named(kind), request.form
-    if "again" in values:
-        return _end_form(person_id, kind, grant_id, values)
-    confirmed = values.get("confirmed") == "1"
+    """Check the form and go to the question; once that is answered, end the grant."""
+    actor, ending, values = current_actor(), kind_named(kind).end(), _drafted(grant_id)
     try:
         at = _wanted_end(values)
-        found.end()(actor, grant_id, at, reason=values.get("reason", ""), dry=True)
+        ending(actor, grant_id, at, reason=values.get("reason", ""), dry=True)
         _reason_given(values)
-        if not confirmed:
-            return _confirm_end(person_id, kind, grant_id, values, at)
-        found.end()(actor, grant_id, at, reason=values["reason"], dry=False)
+        if "draft" not in request.form:
+            draft = _draft(grant_id, values)
+            here = url_for("officer.end_form", person_id=person_id, kind=kind, grant_id=grant_id, draft=draft)
+            return redirect(here, 303)
+        ending(actor, grant_id, at, reason=values["reason"], dry=False)
     except FORM_ERRORS as error:
         return _end_form(person_id, kind, grant_id, values, error)
     flash("It ends on that day." if at else "It has ended.", "good")

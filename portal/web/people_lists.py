@@ -21,6 +21,8 @@ from portal.web.words import ROLE_WORDS, moment
 
 SOON = timedelta(days=30)
 """What ends within this time is said to end soon."""
+ROWS = "25"
+"""Rows of a list where the address does not say."""
 _SOON_WORDS = "within 30 days"
 
 Look = Callable[[Actor, Wanted, str | None, int], Page[PersonView]]
@@ -60,7 +62,7 @@ def people_page(
         actor,
         wanted_of(typed, organisation, ending=ending),
         wanted_text(request.args, "cursor"),
-        wanted_limit(request.args),
+        wanted_limit({"limit": ROWS, **request.args}),
     )
     kept = {"organisation": organisation or "", "q": token, "ending": "soon" if ending else ""}
     kept = {name: value for name, value in kept.items() if value}

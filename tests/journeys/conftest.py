@@ -20,6 +20,7 @@ class Visits:
         self._browser = browser
         self.demo = demo
         self._states: dict[str, Any] = {}
+        self._errors: dict[Page, list[str]] = {}
 
     @contextmanager
     def page(self, role: str | None, **options: Any) -> Iterator[Page]:
@@ -28,11 +29,19 @@ class Visits:
         context = self._browser.new_context(storage_state=state, **options)
         errors: list[str] = []
         page = watched(context, errors)
+        self._errors[page] = errors
         try:
             yield page
         finally:
             context.close()
         assert errors == []
+
+    @contextmanager
+    def failing(self, page: Page, status: int) -> Iterator[None]:
+        """Expect that a page answers with this status meanwhile, which the browser calls an error."""
+        yield
+        errors = self._errors[page]
+        errors[:] = [text for text in errors if f"status of {status}" not in text]
 
     def _state(self, role: str) -> Any:
         if role not in self._states:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from werkzeug.test import TestResponse
 
 from portal import models
 from tests.portal import factories
@@ -233,7 +234,7 @@ def test_nothing_changes_before_the_question_is_answered(
 ) -> None:
     url = f"/officer/people/{newcomer}/clearances/new"
     sent = {**fields(world, "clearances"), "until": day(world, 30)}
-    asked = officer.post(url, **sent)
+    asked = officer.post_and_follow(url, **sent)
     said = text_of(asked)
     for words in (
         "Zoé <b>Noël</b>",
@@ -244,24 +245,41 @@ def test_nothing_changes_before_the_question_is_answered(
     ):
         assert words in said
     assert links_of(officer.get(f"/officer/people/{newcomer}"), "End") == []
-    again = officer.post(url, **sent, again="1")
+    assert "Certificate" not in officer.post(url, **sent).location
+    again = officer.get(links_of(asked, "Change something")[0])
     assert 'value="CONFIDENTIAL" required checked' in again.text
     assert f'value="{day(world, 30)}"' in again.text
 
 
 def test_a_question_answered_twice_gives_once(world: World, officer: Visitor, newcomer: str) -> None:
     url = f"/officer/people/{newcomer}/memberships/new"
-    sent = {**fields(world, "memberships"), "confirmed": "1"}
-    assert [officer.post(url, **sent).status_code for _ in range(2)] == [303, 409]
+    draft = draft_of(officer.post(url, **fields(world, "memberships")))
+    assert [officer.post(url, draft=draft).status_code for _ in range(2)] == [303, 409]
+    assert officer.get(f"{url}?draft={draft}").status_code == 409
     [end_url] = links_of(officer.get(f"/officer/people/{newcomer}"), "End")
-    ending = {"reason": "Left", "confirmed": "1"}
-    assert [officer.post(end_url, **ending).status_code for _ in range(2)] == [303, 409]
+    ending = draft_of(officer.post(end_url, reason="Left"))
+    assert [officer.post(end_url, draft=ending).status_code for _ in range(2)] == [303, 409]
+
+
+def draft_of(answer: TestResponse) -> str:
+    return answer.location.partition("draft=")[2]
+
+
+def test_a_draft_holds_for_its_officer_and_its_person_alone(
+    world: World, officer: Visitor, second: Visitor, newcomer: str
+) -> None:
+    url = f"/officer/people/{newcomer}/roles/new"
+    draft = draft_of(officer.post(url, **fields(world, "roles")))
+    assert second.post(url, draft=draft).status_code == 400
+    other = f"/officer/people/{world.people['partner']}/roles/new"
+    assert officer.post(other, draft=draft).status_code == 400
+    assert links_of(officer.get(f"/officer/people/{newcomer}"), "End") == []
 
 
 def test_nothing_is_given_or_ended_without_a_reason(world: World, officer: Visitor, newcomer: str) -> None:
     url = f"/officer/people/{newcomer}/roles/new"
     for reason in ("", "  ", "x" * 501):
-        answer = officer.post(url, role="official", reason=reason, confirmed="1")
+        answer = officer.post(url, role="official", reason=reason)
         assert (answer.status_code, "reason" in text_of(answer)) == (400, True)
     assert links_of(officer.get(f"/officer/people/{newcomer}"), "End") == []
 
