@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,6 +42,13 @@ class Finder:
         self._access = access
         self._alarm = alarm
         self._names = names
+
+    def organisation_names(self, actor: Actor, ids: Collection[str]) -> Mapping[str, str]:
+        """Return those of these ids that are organisations', with their names: for sentences that name them by id."""
+        query = select(models.Organisation).where(models.Organisation.id.in_(ids))
+        with self._database.read() as session, self._alarm.watching(actor):
+            self._access.require(session, actor, Action.ACCESS_EXPLAIN)
+            return {row.id: row.name for row in session.scalars(query)}
 
     def documents(self, actor: Actor, typed: str, limit: int = 20) -> Sequence[FoundDocument]:
         """Return documents whose number begins so (from four characters on), or whose programme is called so, newest

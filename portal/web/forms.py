@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from urllib.parse import urlsplit
 
@@ -71,3 +72,13 @@ def id_in(text: str) -> str:
     """Return the id that a text holds, such as the address of a page; "" when it holds none."""
     found = _ID.search(text)
     return found[0].lower() if found else ""
+
+
+def ids_in(text: str) -> set[str]:
+    """Return all ids that a text holds."""
+    return {found.lower() for found in _ID.findall(text)}
+
+
+def with_names(text: str, names: Mapping[str, str]) -> str:
+    """Return a text with names in place of the ids that have one."""
+    return _ID.sub(lambda found: names.get(found[0].lower()) or found[0], text)

@@ -21,7 +21,7 @@ from portal.services.actor import Actor
 from portal.services.explain import Explanation
 from portal.web import finders
 from portal.web.clearances import class_words
-from portal.web.forms import id_in, refused
+from portal.web.forms import id_in, ids_in, refused, with_names
 from portal.web.granting import sealed_name
 from portal.web.people_lists import wanted_of
 from portal.web.words import Chip
@@ -172,6 +172,12 @@ def _page(
 
 
 def _answer(found: Explanation) -> dict[str, Any]:
+    # The rules know ids alone: the names are put in here.
+    named = ids_in(" ".join(verdict.reason for verdict in found.verdicts))
+    names = {
+        **runtime().finder.organisation_names(current_actor(), named),
+        found.programme.id: found.programme.name,
+    }
     refusing = sum(verdict.outcome is Outcome.REFUSES for verdict in found.verdicts)
     return {
         "does": _ACTIONS[found.action][1],
@@ -182,10 +188,7 @@ def _answer(found: Explanation) -> dict[str, Any]:
         "verdicts": [
             {
                 "outcome": verdict.outcome.value,
-                # The rules know ids alone; the programme's name is at hand here.
-                "sentence": verdict.reason.replace(
-                    found.programme.id, found.programme.name or found.programme.id
-                ),
+                "sentence": with_names(verdict.reason, names),
                 "rules": [verdict.rule],
             }
             for verdict in found.verdicts
