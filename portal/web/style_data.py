@@ -66,6 +66,13 @@ ROWS = [
     _row(402, "تقرير شهري, a title that runs right to left", 1, "", "accepted", None, False),
     _row(403, "W" * 200, 1, "REL AUS, JPN, KOR, NZL", "quarantined", None, False),
 ]
+
+
+def rows(suffix: str) -> list[Thing]:
+    """Return the rows of a sheet, whose anchors are told apart by `suffix`."""
+    return [Thing(**{**vars(row), "id": f"{row.id}{suffix}"}) for row in ROWS]
+
+
 SORTS = {
     "received": Thing(url="?sort=created", direction="descending"),
     "label": Thing(url="?sort=label", direction=""),
@@ -201,6 +208,7 @@ OPTIONS = [
     Thing(value="b", words="Tomasina Wilkes", sub="t.wilkes@kestrel.example · Kestrel Avionics Ltd"),
     Thing(value="c", words="توماس ويلك", sub="t.wilk@fjordline.example · Fjordline Marine AS"),
 ]
+PROGRAMMES = [Thing(id="a", name="Harbour Watch"), Thing(id="b", name="Clear Span")]
 THEMES = [
     Thing(value="", label="As the system", current=True),
     Thing(value="light", label="Light", current=False),
