@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Flask, Response, g, request
 
 from portal.api import make_blueprint as make_api
-from portal.http import csrf, identify, limits, problems, routing, slots
+from portal.http import compression, csrf, identify, limits, problems, routing, slots
 from portal.http.content import runtime as runtime_of_request
 from portal.http.request import PortalRequest
 from portal.http.security_headers import answer_headers, new_nonce, page_headers
@@ -33,6 +33,7 @@ def create_app(runtime: Runtime) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.before_request(_begin)
+    compression.install(app)
     # Order matters: limits act before anything is looked up or recorded, doors before the token of the form.
     limits.install(app, runtime.settings)
     slots.install(app, runtime.settings)

@@ -7,7 +7,6 @@ import uuid
 
 from flask import Blueprint, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf.csrf import generate_csrf
 from werkzeug.datastructures import MultiDict
 
 from policies.requests import Role
@@ -15,6 +14,7 @@ from portal.clock import rfc3339
 from portal.errors import Invalid, PortalError
 from portal.http.bodies import open_form
 from portal.http.content import runtime
+from portal.http.csrf import token_of_page
 from portal.http.identify import current_actor
 from portal.http.problems import record_refusal
 from portal.http.routing import signed_in
@@ -100,7 +100,7 @@ def marking() -> ResponseReturnValue:
 @signed_in(Role.PARTNER)
 def token() -> ResponseReturnValue:
     """Hand out a fresh form token: a page that stood open while its session ended goes on after signing in anew."""
-    return jsonify({"token": generate_csrf()})
+    return jsonify({"token": token_of_page()})
 
 
 @signed_in(Role.PARTNER)
