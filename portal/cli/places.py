@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from portal.cli.errors import Fails
 from portal.errors import Conflict, Unavailable
 from portal.settings import Settings
+
+_TRIES, _PAUSE = 20, 0.1
 
 
 def check_there(settings: Settings) -> None:
@@ -40,15 +46,19 @@ def check_places(settings: Settings) -> None:
 
 def check_port(host: str, port: int) -> None:
     """Raise Conflict when nothing can listen there, before anything else is done."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as fault:
-            raise Conflict(
-                f"Nothing can listen on {host}:{port} ({fault.strerror}).",
-                mend="Name another port with --port.",
-            ) from None
+    for last in _while_another_ends():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as fault:
+                if last or fault.errno != errno.EADDRINUSE:
+                    raise Conflict(
+                        f"Nothing can listen on {host}:{port} ({fault.strerror}).",
+                        mend="Name another port with --port.",
+                    ) from None
+            else:
+                return
 
 
 def hold(data: Path) -> int:
@@ -57,11 +67,20 @@ def hold(data: Path) -> int:
     Raises Conflict when another process serves it: at its start a node settles what it finds unfinished.
     """
     descriptor = os.open(data / "serving.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise Conflict(
-            f"Another process serves the installation in {data}.", mend="Stop that one first."
-        ) from None
-    return descriptor
+    for _ in _while_another_ends():
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+    os.close(descriptor)
+    raise Conflict(f"Another process serves the installation in {data}.", mend="Stop that one first.")
+
+
+def _while_another_ends() -> Iterator[bool]:
+    """Yield, with pauses, for as long as a process that was just stopped may still hold what the next one needs.
+
+    What is yielded says whether it is the last time.
+    """
+    for number in range(_TRIES, 0, -1):
+        yield number == 1
+        if number > 1:
+            time.sleep(_PAUSE)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import logging
+import os
 import resource
 import selectors
+import signal
 import socket
+import sys
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -53,6 +57,7 @@ LINGER_OCTETS = 64 << 20
 # Room for a ZIP of 200 documents, whose ids stand in the address; the most that gunicorn can be told.
 MAX_LINE = 8190
 _FOR_EXIT = 1
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 _OWN_FAULTS = (InvalidResponseHeader, InvalidResponseHeaderName)
 _MALFORMED = ("400 Bad Request", "This is not a request that can be read.")
 _REFUSED: Mapping[type[ParseException], tuple[str, str]] = MappingProxyType(
@@ -140,7 +145,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
             "http_parser": "python",
             "limit_request_line": MAX_LINE,
             "proc_name": "strongroom",
-            "post_fork": self._leave_time_for_the_end,
+            "post_fork": self._after_fork,
             "post_worker_init": lambda _worker: self._begin(),
             "worker_exit": lambda _arbiter, worker: self._on_end() if worker.booted else None,
         }
@@ -155,7 +160,8 @@ class _Server(BaseApplication):  # type: ignore[misc]
         return closing_unread(self._make_app())
 
     @staticmethod
-    def _leave_time_for_the_end(_arbiter: Any, worker: Any) -> None:
+    def _after_fork(_arbiter: Any, worker: Any) -> None:
+        _die_with_parent(worker.ppid)
         # The parent kills its child when the time is over: the child must stop waiting for requests before that.
         worker.cfg.set("graceful_timeout", max(0, worker.cfg.graceful_timeout - 1 - _FOR_EXIT))
 
@@ -361,6 +367,15 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
 class _LastingQueue(PollableMethodQueue):  # type: ignore[misc]
     def close(self) -> None:
         """Stay open: a thread that ends later would write its wake-up byte into whatever has the number by then."""
+
+
+def _die_with_parent(parent: int) -> None:
+    """Let this process be killed when its parent is: it would hold port and installation against the next start."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _content_length(request: Any) -> int:

@@ -240,6 +240,21 @@ def test_core_dumps_are_off(served: Served) -> None:
     assert served.wait_for("serving") == "(0, 0)"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a child with its parent")
+def test_a_parent_that_is_killed_takes_its_child_with_it(served: Served) -> None:
+    served.wait_for("serving")
+    parent = served.process.pid
+    (child,) = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    served.process.kill()
+    served.process.wait()
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{child}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    # It was killed, too: ending by itself it would have called back, and held port and installation until then.
+    assert not (served.folder / "ended").exists()
+
+
 def test_sigterm_lets_a_request_end_and_calls_back(served: Served) -> None:
     with served.connect() as client:
         client.sendall(head("/slow", method="GET"))
