@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
 from types import MappingProxyType
@@ -20,7 +19,7 @@ from portal.clock import parse_rfc3339
 from portal.http.content import runtime
 from portal.services.log_names import Names
 from portal.web import audit_words
-from portal.web.words import ROLE_WORDS, Chip, Moment, moment, size_words
+from portal.web.words import ROLE_WORDS, Chip, moment, size_words
 
 _GONE = "somebody whose name is gone"
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -221,11 +220,6 @@ def dated(entries: Sequence[LogEntry], names: Names) -> list[dict[str, Any]]:
         {**view(entry, names), "time": f"{entry.record.time.day} {entry.record.time:%b %H:%M}"}
         for entry in entries
     ]
-
-
-def stamp(time: datetime) -> Moment:
-    """Return a time for a table's cell."""
-    return moment(time)
 
 
 def chart(activity: Sequence[Activity], step: Any, *, routine: bool) -> dict[str, Any]:
