@@ -51,6 +51,8 @@ export function icon(name, more = "") {
 
 /** What a refused request says (RFC 9457), or a plain sentence for its status: {title, detail, mend}. */
 export function problem(status, text) {
+  // What the API says of a missing sign-in is for programs.
+  if (status === 401) return { detail: "", ...PLAIN[401] };
   try {
     const said = JSON.parse(text);
     if (said.title || said.detail) return { title: said.title ?? "", detail: said.detail ?? "", mend: said.mend ?? "" };

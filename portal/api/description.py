@@ -212,11 +212,16 @@ def _paths() -> Json:
             "post": _operation(
                 "deposit",
                 "Deposit a document, as a form or as a raw body.",
-                _CREATED,
+                {**_CREATED, "200": _answer("Stored before with this key.", "Receipt", headers=_STORED)},
                 parameters=[
                     _query("programme", "Id of the programme (raw body)."),
                     _query("label", "Marking or STANAG 4774 label (raw body)."),
                     _header("Strongroom-Title", "Title, percent-encoded UTF-8 (raw body)."),
+                    _header(
+                        "Idempotency-Key",
+                        "Any text of at most 100 characters; sent again with the same, the first receipt is answered "
+                        "with 200 and nothing is stored twice.",
+                    ),
                     _NAME,
                     _DIGEST,
                 ],
@@ -257,7 +262,11 @@ def _paths() -> Json:
                 "putContent",
                 "Deposit a new version from a raw body.",
                 _CREATED,
-                parameters=[_NAME, _DIGEST],
+                parameters=[
+                    _query("version", "The number that the version gets; refused when it is taken."),
+                    _NAME,
+                    _DIGEST,
+                ],
                 body=_RAW,
                 more=large,
             ),

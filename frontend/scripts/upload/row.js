@@ -100,7 +100,7 @@ export class Row {
     const name = element("span", { class: "file-name" }, element("bdi", {}, this.file.name));
     this.body.replaceChildren(name, ...this.#content(state, facts));
     this.actions.replaceChildren(...this.#buttons(state, facts));
-    this.#changed(this, { done: `${this.file.name} was received whole.`, failed: `${this.file.name} was not taken. ${facts.title ?? ""}` }[state] ?? "");
+    this.#changed(this, { done: `${this.file.name} was received whole.`, failed: `${this.file.name} was not taken. ${facts.detail || facts.title || ""}` }[state] ?? "");
   }
 
   #content(state, facts) {
@@ -109,7 +109,7 @@ export class Row {
       case "refused":
       case "failed":
         return [
-          this.#line(this.#mark("bad", "circle-x", `Not taken: ${facts.title || facts.detail}`), ` ${[facts.title ? facts.detail : "", facts.mend].filter(Boolean).join(" ")}`),
+          this.#line(this.#mark("bad", "circle-x", `Not taken: ${facts.detail || facts.title}`), ` ${facts.mend}`),
           ...(state === "failed" && this.titleField ? [this.titleField] : []),
         ];
       case "queued":
