@@ -49,7 +49,7 @@ check: setup ## Check style, types and which room imports which
 
 .PHONY: bench
 bench: setup ## Run the benchmarks of bench/, one after the other
-	for name in streams policies transfers pages; do echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done
+	for name in streams policies transfers pages visits; do echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done
 
 .PHONY: pictures
 pictures: setup ## Take the documentation's pictures anew from a demonstration, in Chromium

@@ -54,10 +54,9 @@ class Picture:
     height: int = _HEIGHT
 
 
-def _first_document(page: Page, _demo: Demo) -> None:
-    """Open the newest document that the page shows in its viewer."""
-    links = page.locator("tr", has_text=".pdf").locator("a.doc-title")
-    links.first.click()
+def _view(page: Page, demo: Demo) -> None:
+    """Open a document in the viewer."""
+    page.goto(f"{demo.url}/documents/{demo.document('official', media_type='application/pdf')['id']}")
     page.locator(".viewer-page canvas").first.wait_for()
 
 
@@ -82,12 +81,9 @@ def _first_person(page: Page, _demo: Demo) -> None:
 
 def _ask_why(page: Page, demo: Demo) -> None:
     """Ask why the official with the lower clearance cannot open the newest document of the first programme."""
-    asked = demo.ask(
-        "official", "GET", f"/documents?programme={demo.programmes[0]['id']}&sort=-label&limit=1"
-    )
+    document = demo.document("official", programme=demo.programmes[0]["id"])
     page.goto(
-        f"{demo.url}/officer/why?person={demo.people['official-restricted']['id']}"
-        f"&document={asked.json()['items'][0]['id']}"
+        f"{demo.url}/officer/why?person={demo.people['official-restricted']['id']}&document={document['id']}"
     )
 
 
@@ -100,7 +96,7 @@ PICTURES = (
     Picture("partner-home", "partner", "/"),
     Picture("upload", "partner", "/send", _prepare_sending, height=1000),
     Picture("official-documents", "official", "/documents"),
-    Picture("document", "official", "/documents?sort=-label", _first_document),
+    Picture("document", "official", "/documents", _view),
     Picture("officer-person", "officer", "/officer/people", _first_person),
     Picture("why", "officer", "/officer/why", _ask_why),
     Picture("timeline", "auditor", "/audit", theme="dark"),

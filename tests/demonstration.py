@@ -52,6 +52,11 @@ class Demo:
             headers["Authorization"] = f"Bearer {self.token(role)}"
         return requests.request(method, f"{self.url}/api/v1{path}", headers=headers, timeout=60, **more)
 
+    def document(self, role: str, **wanted: object) -> dict[str, Any]:
+        """Return the first document, highest label first, that a role may list and whose facts are as `wanted`."""
+        items = self.ask(role, "GET", "/documents?sort=-label&limit=200").json()["items"]
+        return next(item for item in items if all(item[name] == value for name, value in wanted.items()))
+
     def run(self, *arguments: str, role: str | None = None) -> Done:
         """Run `strongroom` against this demonstration, with the token of a role."""
         environment = {"STRONGROOM_DATA": str(self.data), "STRONGROOM_URL": self.url}
