@@ -148,9 +148,9 @@ class Auditing:
         before = None if cursor is None else int(self._cursors.read("entries", actor.person_id, cursor))
         wanted = asked.filter
         view = {"routine": asked.routine, "unsure": asked.unsure}
-        offer = self._offer()
         with self._database.read() as session:
             self._access.require(session, actor, Action.LOG_SEARCH)
+            offer = self._offer()
             found = self._log.entries(wanted, **view, before=before, limit=limit)
             ids = Ids.of(one.record for one in found.entries) | _asked_ids(wanted)
             ids |= Ids(set(), set(offer.organisations), set(offer.programmes))
@@ -172,12 +172,14 @@ class Auditing:
         )
 
     def offer(self, actor: Actor, wanted: RecordFilter) -> tuple[Offer, Names]:
-        """Return what may be filtered by, and the names for it; part of a page that is recorded."""
-        offer = self._offer()
-        ids = Ids(set(), set(offer.organisations), set(offer.programmes)) | _asked_ids(wanted)
+        """Return what may be filtered by, and the names for it; recorded as a look."""
         with self._database.read() as session:
             self._access.require(session, actor, Action.LOG_SEARCH)
-            return offer, self._names.read(session, actor, ids)
+            offer = self._offer()
+            ids = Ids(set(), set(offer.organisations), set(offer.programmes)) | _asked_ids(wanted)
+            names = self._names.read(session, actor, ids)
+        self._record_look(actor, wanted, [], filters=("offer",))
+        return offer, names
 
     def _offer(self) -> Offer:
         programmes, organisations, labels = (

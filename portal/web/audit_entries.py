@@ -30,6 +30,7 @@ _FILTER_WORDS: Mapping[str, str] = MappingProxyType(
         "find": "words",
         "health": "the log's state",
         "count": "before an export",
+        "offer": "what it carries",
     }
 )
 

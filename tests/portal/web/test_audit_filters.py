@@ -57,8 +57,11 @@ def test_what_cannot_be_read_is_told_in_the_form_and_the_rest_kept(
     assert page.status_code == 400
     assert words in text_of(page)
     assert fields_of(page.text)["programme"] == world.programme
-    [refused] = [world.runtime.log.record(seq).fields for seq in range(before, world.runtime.log.size())]
+    refused, offered = (
+        world.runtime.log.record(seq).fields for seq in range(before, world.runtime.log.size())
+    )
     assert (refused["action"], refused["details"]["problem"]) == ("request.refused", "invalid")
+    assert (offered["action"], offered["details"]["filters"]) == ("log.search", ["offer"])
 
 
 def test_a_person_is_chosen_by_name_and_no_address_carries_it(world: World, auditor: Visitor) -> None:
