@@ -102,7 +102,7 @@ def test_a_denial_that_may_be_known_names_its_rule_and_how_to_mend_it(
     answer, record = denied(world, who, f"/documents/{document}{door}", 403)
     problem = answer.json
     assert answer.mimetype == "application/problem+json"
-    assert problem["type"] == f"http://localhost/problems/{KNOWABLE[who][0]}"
+    assert problem["type"] == f"{world.runtime.settings.public_url}/problems/{KNOWABLE[who][0]}"
     assert problem["rules"] == KNOWABLE[who]
     assert problem["mend"]
     assert (record["document"], record["rule"]) == (document, KNOWABLE[who][0])
