@@ -33,16 +33,14 @@ def test_filters_are_added_and_removed_one_by_one(listed: Page) -> None:
     page.get_by_label("Programme", exact=True).select_option(label="Harbour Watch")
     page.get_by_label("Label", exact=True).select_option("NATO RESTRICTED")
     page.get_by_role("button", name="Show", exact=True).click()
-    chips = page.get_by_role("group", name="Filters")
-    expect(chips).to_contain_text("Harbour Watch")
-    expect(chips).to_contain_text("NATO RESTRICTED")
+    chips = page.locator(".chips > .chip b")
+    expect(chips).to_have_text(["Harbour Watch", "NATO RESTRICTED"])
     assert set(page.locator("td.programme").all_inner_texts()) == {"Harbour Watch"}
     page.get_by_label("Sort by").select_option("size")
     page.wait_for_url("**sort=size*")
     expect(page.get_by_role("columnheader", name="Size")).to_have_attribute("aria-sort", "ascending")
     page.get_by_role("link", name="Remove filter: programme").click()
-    expect(chips).not_to_contain_text("Harbour Watch")
-    expect(chips).to_contain_text("NATO RESTRICTED")
+    expect(chips).to_have_text(["NATO RESTRICTED"])
     assert "sort=size" in page.url
 
 
@@ -117,7 +115,7 @@ def test_the_list_works_without_script(visits: Visits) -> None:
         page.locator("summary", has_text="Filter").click()
         page.get_by_label("Label", exact=True).select_option("NATO RESTRICTED")
         page.get_by_role("button", name="Show", exact=True).click()
-        expect(page.get_by_role("group", name="Filters")).to_contain_text("NATO RESTRICTED")
+        expect(page.locator(".chips > .chip b")).to_have_text(["NATO RESTRICTED"])
         page.fill("#q", "coastal")
         page.press("#q", "Enter")
         expect(page.get_by_role("group", name="Filters")).to_contain_text("coastal")
@@ -131,7 +129,7 @@ def test_two_tabs_keep_their_own_lists(listed: Page, visits: Visits) -> None:
     listed.wait_for_url("**sort=size*")
     other.reload()
     assert "sort" not in other.url
-    expect(other.get_by_role("group", name="Filters")).to_contain_text("NATO RESTRICTED")
+    expect(other.locator(".chips > .chip b")).to_have_text(["NATO RESTRICTED"])
 
 
 def test_a_document_is_read_and_says_why(listed: Page) -> None:

@@ -136,7 +136,7 @@ def test_sending_can_be_cancelled_and_taken_up_again(sending: Page) -> None:
     page = sending
     page.locator("#upload-file").set_input_files([file("large.bin", b"x" * 3_000_000)])
     held: list[Route] = []
-    page.route("**/api/v1/documents?*", held.append, times=1)
+    page.route("**/api/v1/documents?*", lambda route: held.append(route), times=1)
     send(page)
     page.get_by_role("button", name="Cancel large.bin").click()
     expect(rows(page)).to_contain_text("ready to send")
