@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time, tzinfo
+from functools import lru_cache
 
 from policies.errors import InvalidRequest
 
@@ -22,21 +23,25 @@ def network(text: str) -> Network:
         raise InvalidRequest(f"{text} is no network: {error}") from None
 
 
+@lru_cache(4096)
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        return found.ipv4_mapped
+    return found
+
+
 def within(address: str | None, networks: Iterable[Network]) -> bool:
     """Whether an address lies in one of the networks; one that is not known or not an address never does.
 
     An IPv4 address that is written as an IPv6 one (RFC 4291 §2.5.5.2) is the IPv4 address. A scope (RFC 4007)
     is no part of where an address lies.
     """
-    if address is None:
-        return False
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return any(found in place for place in networks)
+    found = None if address is None else _parsed(address)
+    return found is not None and any(found in place for place in networks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from policies import equivalence, marking, reading, validity
 from policies.errors import InvalidClearance, InvalidLabel
 from policies.labels import Clearance, Label
+from policies.marking import DEFAULT_POSITION
 from policies.model import (
     Applied,
     Category,
@@ -289,7 +290,7 @@ class SecurityPolicy:
 
     # -- markings
 
-    def marking(self, label: Label, language: str = "en", position: str = marking.DEFAULT_POSITION) -> str:
+    def marking(self, label: Label, language: str = "en", position: str = DEFAULT_POSITION) -> str:
         """Return the display marking, such as `NATO SECRET Releasable to Japan`.
 
         Raises InvalidLabel when the label names what this policy does not hold.
