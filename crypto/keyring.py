@@ -24,7 +24,7 @@ from crypto import canonical, envelope
 from crypto.errors import Damaged, KeyUnavailable, UnknownKey
 from crypto.keys import KEY_BYTES, Dek, NeverCopied, RootKey, Secret, Wrapper
 
-SealingKind: TypeAlias = Literal["column", "row", "pack", "salt", "cursor", "session", "index"]
+SealingKind: TypeAlias = Literal["column", "row", "pack", "salt", "cursor", "session", "index", "binding"]
 SigningKind: TypeAlias = Literal["log-signing", "receipt-signing"]
 Kind: TypeAlias = Literal["kek"] | SealingKind | SigningKind
 

@@ -8,7 +8,7 @@ compared with the labels that lie in their programmes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -27,7 +27,8 @@ class Population:
     """Whom a change would touch, at one time: people, and how many documents each programme has of each label.
 
     `people` is asked once and may be a generator; `size` is their number where it is known. `address`: where
-    they are taken to be, for rules that look at it.
+    they are taken to be, for rules that look at it. `reach`: how many of those documents the rules about single
+    documents (releasable, say) leave to a person; without it all of them.
     """
 
     time: datetime
@@ -35,6 +36,11 @@ class Population:
     documents: Mapping[tuple[str, Label], int]
     size: int | None = None
     address: str | None = None
+    reach: Callable[[Subject, str, Label], int] | None = None
+
+    def left_to(self, person: Subject, programme: str, label: Label, number: int) -> int:
+        """Return how many of a programme's `number` documents of a label a person could open at all."""
+        return number if self.reach is None else self.reach(person, programme, label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +113,9 @@ def compare(
         if changed:
             for programme in sorted(visible_programmes(person, after)):
                 for label, number in by_programme.get(programme, {}).items():
-                    if label in changed:
-                        yield AccessChange(person.person_id, programme, label, number, label in sees)
+                    mine = population.left_to(person, programme, label, number) if label in changed else 0
+                    if mine:
+                        yield AccessChange(person.person_id, programme, label, mine, label in sees)
         done += 1
         if done % PROGRESS_EVERY == 0:
             yield Progress(done, population.size)
@@ -125,7 +132,7 @@ def _labels(before: Environment, after: Environment, counts: Mapping[Label, int]
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """How many people a change touches, and how many documents of one programme and label each of them."""
+    """How many people a change touches, and of how many documents of one programme and label (at most) each."""
 
     people: int
     documents: int
@@ -156,7 +163,7 @@ def summarise(changes: Iterable[Change]) -> Summary:
         else:
             place = change.programme_id, change.label
             people[change.gained][place] += 1
-            documents[place] = change.documents
+            documents[place] = max(documents.get(place, 0), change.documents)
     gained, lost = (
         MappingProxyType({place: Touched(number, documents[place]) for place, number in people[side].items()})
         for side in (True, False)

@@ -20,8 +20,9 @@ READING = frozenset(
 )
 ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = MappingProxyType(
     {
-        Role.PARTNER: READING | {Action.DOCUMENT_UPLOAD, Action.DOCUMENT_VERSION},
-        Role.OFFICIAL: READING,
+        Role.PARTNER: READING
+        | {Action.DOCUMENT_UPLOAD, Action.DOCUMENT_VERSION, Action.INSTRUCTION_ACKNOWLEDGE},
+        Role.OFFICIAL: READING | {Action.INSTRUCTION_ACKNOWLEDGE},
         Role.AUDITOR: frozenset({Action.LOG_SEARCH, Action.LOG_READ, Action.LOG_EXPORT}),
         Role.OFFICER: frozenset(
             {
@@ -31,6 +32,12 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = MappingProxyType(
                 Action.GRANT_ROLE,
                 Action.GRANT_DOCUMENT,
                 Action.GRANT_POLICY,
+                Action.GRANT_FACILITY,
+                Action.GRANT_INSTRUCTION,
+                Action.GRANT_SETTING,
+                Action.POLICY_SHOW,
+                Action.POLICY_PROPOSE,
+                Action.POLICY_APPROVE,
                 Action.ACCESS_EXPLAIN,
             }
         ),

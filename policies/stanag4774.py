@@ -10,7 +10,7 @@ its own: `serialise` writes one with `kind`, and `policies.stanag4778` binds sev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -188,6 +188,30 @@ def read(data: bytes, policy: SecurityPolicy, *, require_complete: bool = False)
 def read_element(root: Element, policy: SecurityPolicy, *, require_complete: bool = False) -> LabelRecord:
     """Read a label that stands inside other XML, such as a binding; as `read`."""
     return _Reader(policy, require_complete).record(root)
+
+
+def policy_of(label: Element, policies: Sequence[SecurityPolicy]) -> SecurityPolicy:
+    """Return the policy that a label element names, else the first, whose reader then says what is wrong."""
+    information = label.first("ConfidentialityInformation")
+    identifier = None if information is None else information.first("PolicyIdentifier")
+    name = "" if identifier is None else identifier.text.strip().casefold()
+    return next((policy for policy in policies if policy.name.casefold() == name), policies[0])
+
+
+def parse_any(
+    data: bytes, policies: Sequence[SecurityPolicy], *, at: datetime | None = None
+) -> tuple[Label, SecurityPolicy]:
+    """Return the label of this XML and that one of the policies (at least one) which it names.
+
+    The label is valid under that policy. Raises InvalidLabel as `parse` does.
+    """
+    root = _XML.root(data, MAX_BYTES)
+    policy = policy_of(root, policies)
+    record = read_element(root, policy)
+    problems = policy.problems(record.label, at or record.created)
+    if problems:
+        raise InvalidLabel(*problems)
+    return record.label, policy
 
 
 def parse(

@@ -60,6 +60,12 @@ class Settings:
     clearance_from: str = field(
         default="CONFIDENTIAL", metadata={"doc": "Lowest classification that a briefing alone does not open."}
     )
+    facility_from: str = field(
+        default="CONFIDENTIAL",
+        metadata={
+            "doc": "Lowest classification for which a partner's organisation needs a facility clearance; empty: none."
+        },
+    )
     assurance: Mapping[str, int] = field(
         default_factory=lambda: _mapping(UNCLASSIFIED=1, RESTRICTED=1, CONFIDENTIAL=2, SECRET=2),
         metadata={

@@ -159,6 +159,12 @@ def _header(name: str, words: str, required: bool = False) -> Json:
 
 
 _ID: Json = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+_NUMBER: Json = {
+    "name": "number",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "integer", "minimum": 1},
+}
 _LIMIT = _query(
     "limit", "How many items.", {"type": "integer", "minimum": 1, "maximum": LIMIT, "default": 50}
 )
@@ -272,15 +278,7 @@ def _paths() -> Json:
             ),
         },
         "/documents/{id}/versions/{number}/content": {
-            "parameters": [
-                _ID,
-                {
-                    "name": "number",
-                    "in": "path",
-                    "required": True,
-                    "schema": {"type": "integer", "minimum": 1},
-                },
-            ],
+            "parameters": [_ID, _NUMBER],
             "get": _operation(
                 "readVersion",
                 "Hand out one version, or a range of it.",
@@ -288,6 +286,32 @@ def _paths() -> Json:
                 parameters=_HOW,
                 more=("RangeNotSatisfiable",),
             ),
+        },
+        "/documents/{id}/binding": {
+            "parameters": [_ID],
+            "get": _operation(
+                "readBinding",
+                "Hand out the current version's label in a signed file (STANAG 4778).",
+                {"200": _bytes("The binding.", "application/xml")},
+            ),
+        },
+        "/documents/{id}/versions/{number}/binding": {
+            "parameters": [_ID, _NUMBER],
+            "get": _operation(
+                "readVersionBinding",
+                "Hand out one version's label in a signed file (STANAG 4778).",
+                {"200": _bytes("The binding.", "application/xml")},
+            ),
+        },
+        "/binding-certificate": {
+            "get": {
+                **_operation(
+                    "readBindingCertificate",
+                    "The X.509 certificate against which bindings are checked.",
+                    {"200": _bytes("The certificate.", "application/x-pem-file")},
+                ),
+                "security": [],
+            },
         },
         "/documents.zip": {
             "get": _operation(

@@ -10,10 +10,11 @@ from flask import Blueprint, Response, jsonify, request
 from policies.requests import Action
 from portal.api.shapes import document_shape, version_shape
 from portal.errors import Invalid
+from portal.http.bindings import binding_answer, certificate_answer
 from portal.http.content import archive_answer, content_answer, runtime
 from portal.http.identify import current_actor
 from portal.http.queries import json_body, wanted_limit, wanted_text
-from portal.http.routing import signed_in
+from portal.http.routing import open_to_anyone, signed_in
 from portal.services.document_views import DocumentFilter
 
 
@@ -25,6 +26,9 @@ def register(blueprint: Blueprint) -> None:
     add("/documents/<document_id>", "document", document, methods=["GET"])
     add("/documents/<document_id>/content", "content", content, methods=["GET"])
     add("/documents/<document_id>/versions/<int:number>/content", "version_content", content, methods=["GET"])
+    add("/documents/<document_id>/binding", "binding", binding, methods=["GET"])
+    add("/documents/<document_id>/versions/<int:number>/binding", "version_binding", binding, methods=["GET"])
+    add("/binding-certificate", "binding_certificate", binding_certificate, methods=["GET"])
     add("/documents.zip", "archive", archive, methods=["GET"])
     add("/programmes", "programmes", programmes, methods=["GET"])
 
@@ -73,6 +77,18 @@ def document(document_id: str) -> Response:
 def content(document_id: str, number: int | None = None) -> Response:
     """Hand out a version's bytes, or a range of them."""
     return content_answer(runtime(), current_actor(), document_id, number, action=Action.DOCUMENT_READ)
+
+
+@signed_in()
+def binding(document_id: str, number: int | None = None) -> Response:
+    """Hand out a version's label in a signed file."""
+    return binding_answer(runtime(), current_actor(), document_id, number)
+
+
+@open_to_anyone
+def binding_certificate() -> Response:
+    """Hand out the certificate against which bindings are checked."""
+    return certificate_answer(runtime())
 
 
 @signed_in()

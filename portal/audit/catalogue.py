@@ -293,7 +293,53 @@ def _entries() -> Mapping[str, Entry]:
     add("grant.organisation", "An organisation's sealed rows changed.", LEDGER, PERIOD, outcomes=True)
     add("grant.programme", "A programme's sealed rows changed.", LEDGER, PERIOD, outcomes=True)
     add("grant.document", "A document's label, state or release changed.", LEDGER, PERIOD, outcomes=True)
-    add("grant.policy", "The active security policy or its settings changed.", LEDGER, outcomes=True)
+    add(
+        "grant.policy",
+        "An approved security policy was put into force in place of the former.",
+        LEDGER,
+        {
+            "proposal": Kind.IDENTIFIER,
+            "digest": Kind.DIGEST,
+            "former": Kind.DIGEST,
+            "approver": Kind.IDENTIFIER,
+        },
+        outcomes=True,
+    )
+    for action, meaning in (
+        ("grant.facility", "An organisation's facility clearance was granted or ended."),
+        ("grant.instruction", "A security instruction was put into force or ended."),
+        (
+            "grant.setting",
+            "How documents of a classification are handled changed: handling, networks, hours.",
+        ),
+    ):
+        add(
+            action,
+            meaning,
+            LEDGER,
+            PERIOD,
+            {"classifications": Kind.MARKINGS, "setting": Kind.CODE, "value_digest": Kind.DIGEST},
+            outcomes=True,
+        )
+    add("instruction.show", "A security instruction was shown to those whom it concerns.", SHOWN)
+    add("instruction.acknowledge", "A person acknowledged a security instruction.", LEDGER, outcomes=True)
+    for action, meaning in (
+        ("policy.propose", "A security policy was proposed, or the proposal withdrawn."),
+        ("policy.approve", "An officer approved exactly what is proposed, for a time."),
+    ):
+        add(
+            action,
+            meaning,
+            LEDGER,
+            {"proposal": Kind.IDENTIFIER, "digest": Kind.DIGEST, "until": Kind.TIME},
+            outcomes=True,
+        )
+    add(
+        "policy.show",
+        "Policies, proposals or what a policy would change were shown.",
+        SHOWN,
+        {"digest": Kind.DIGEST},
+    )
     add("grant.show", "An officer looked at people, or at what they were granted.", SHOWN)
     add("access.explain", "An officer asked why a person may or may not open a document.", SHOWN)
     # Accounts, organisations, programmes

@@ -1,6 +1,14 @@
 """The tables, one file an aggregate, with no behaviour beyond their invariants."""
 
 from portal.models.base import Base, Moment, new_id
+from portal.models.circumstances import (
+    Acknowledgement,
+    Approval,
+    FacilityClearance,
+    Instruction,
+    LevelSetting,
+    Proposal,
+)
 from portal.models.credentials import ApiToken, Credential, OneTimeLink, SessionRecord
 from portal.models.documents import (
     DUE_LAST,
@@ -20,15 +28,20 @@ from portal.models.verified import VerifiedRows
 
 __all__ = [
     "DUE_LAST",
+    "Acknowledgement",
     "ApiToken",
+    "Approval",
     "Base",
     "Briefing",
     "ClearanceGrant",
     "Counter",
     "Credential",
     "Document",
+    "FacilityClearance",
+    "Instruction",
     "Key",
     "LabelRecord",
+    "LevelSetting",
     "Membership",
     "Moment",
     "OneTimeLink",
@@ -36,6 +49,7 @@ __all__ = [
     "Person",
     "Policy",
     "Programme",
+    "Proposal",
     "RoleGrant",
     "SealedRow",
     "Seals",

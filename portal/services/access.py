@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.orm import Session
 
 from policies import Clearance, Label, SecurityPolicy, rules
@@ -21,6 +21,7 @@ from portal.clock import Clock
 from portal.errors import Denial, NotFound, NotPermitted, Tampered
 from portal.models import Seals, sealing
 from portal.services.actor import Actor
+from portal.services.level_settings import LevelSettings
 from portal.services.security_policy import ActivePolicy
 from portal.settings import Settings
 
@@ -52,23 +53,48 @@ class Access:
         self._digests: dict[Label, bytes] = {}
         self._table: tuple[frozenset[Label], LabelTable] | None = None
         self._memberships = models.VerifiedRows(models.Membership)
+        self._ruleset: tuple[SecurityPolicy, LevelSettings, Ruleset] | None = None
 
     @property
     def policy(self) -> SecurityPolicy:
         """The active policy."""
         return self._policy.current()
 
+    def marking(self, label: Label) -> str:
+        """Return a label's display marking, also of one that the active policy no longer holds."""
+        return self._policy.marking(label)
+
     def environment(self, actor: Actor) -> Environment:
         """Return the time, the rules in force and the address, as the rules see them."""
-        settings = self._settings
+        now = self._clock()
+        return Environment(
+            time=now,
+            rules=self.rules(self._policy.current(), self._policy.settings_at(now)),
+            address=actor.address,
+        )
+
+    def rules(self, policy: SecurityPolicy, levels: LevelSettings) -> Ruleset:
+        """Return the rules under a policy and settings of its classifications.
+
+        Raises InvalidRequest when a setting of the installation names a classification that the policy does not hold.
+        """
+        settings, kept = self._settings, self._ruleset
+        if kept is not None and kept[0] is policy and kept[1] is levels:
+            return kept[2]
         ruleset = Ruleset(
-            policy=self._policy.current(),
+            policy=policy,
             ceiling=settings.ceiling,
             clearance_from=settings.clearance_from,
             assurance=settings.assurance,
             scan_required=frozenset(),
+            facility_from=settings.facility_from or None,
+            instruction_required=levels.instructed,
+            handling=levels.handling,
+            networks=levels.networks,
+            hours=levels.hours,
         )
-        return Environment(time=self._clock(), rules=ruleset, address=actor.address)
+        self._ruleset = policy, levels, ruleset
+        return ruleset
 
     def subject(self, session: Session, actor: Actor) -> Subject:
         """Load everything that the rules may ask of a person: all grants ever made, in force or not."""
@@ -99,6 +125,19 @@ class Access:
                 )
                 for row in _of_person(session, models.Briefing, person_id)
             ),
+            facilities=tuple(
+                rq.FacilityClearance(
+                    row.policy_id,
+                    frozenset(json.loads(row.classifications)),
+                    rq.Period(row.valid_from, row.valid_until),
+                )
+                for row in session.scalars(
+                    select(models.FacilityClearance).where(
+                        models.FacilityClearance.organisation_id == person.organisation_id
+                    )
+                )
+            ),
+            acknowledgements=acknowledgements(session, person_id),
         )
 
     def account(self, session: Session, actor: Actor) -> Subject:
@@ -109,14 +148,21 @@ class Access:
     def _holder(
         self, session: Session, person_id: str
     ) -> tuple[models.Person, models.Organisation | None, Sequence[models.RoleGrant]]:
+        # What the rules are made of is asked with the first query of every request: a change works on the next one.
+        current = (
+            select(models.Policy.digest).where(models.Policy.active).limit(1).scalar_subquery(),
+            select(func.max(models.LevelSetting.log_entry)).scalar_subquery(),
+            select(func.max(models.Instruction.log_entry)).scalar_subquery(),
+        )
         found = session.execute(
-            select(models.Person, models.Organisation, models.RoleGrant)
+            select(models.Person, models.Organisation, models.RoleGrant, *current)
             .outerjoin(models.Organisation, models.Organisation.id == models.Person.organisation_id)
             .outerjoin(models.RoleGrant, models.RoleGrant.person_id == models.Person.id)
             .where(models.Person.id == person_id)
         ).all()
         if not found:
             raise NotFound("There is no such person.")
+        self._policy.notice(found[0][3], found[0][4:])
         return found[0][0], found[0][1], [row[2] for row in found if row[2] is not None]
 
     def _without_grants(
@@ -315,6 +361,26 @@ class Access:
 def clearance_of(row: models.ClearanceGrant) -> Clearance:
     """Return the clearance value that a row holds."""
     return Clearance(row.policy_id, frozenset(json.loads(row.classifications)), _categories(row.categories))
+
+
+def acknowledgements(session: Session, person_id: str) -> tuple[rq.Acknowledgement, ...]:
+    """Return what a person has acknowledged: each as long as it and its instruction are in force."""
+    rows = session.execute(
+        select(models.Acknowledgement, models.Instruction)
+        .join(models.Instruction, models.Instruction.id == models.Acknowledgement.instruction_id)
+        .where(models.Acknowledgement.person_id == person_id)
+    )
+    return tuple(
+        rq.Acknowledgement(
+            instruction.policy_id,
+            frozenset(json.loads(instruction.classifications)),
+            rq.Period(
+                max(row.valid_from, instruction.valid_from),
+                min(filter(None, (row.valid_until, instruction.valid_until)), default=None),
+            ),
+        )
+        for row, instruction in rows
+    )
 
 
 _Grant = TypeVar("_Grant", models.ClearanceGrant, models.Membership, models.Briefing)

@@ -137,7 +137,7 @@ class Deposit:
             if decision is None or not decision.permitted:
                 about = Refusal(
                     programme=declared.programme_id if programme is not None else None,
-                    label=self.access.policy.marking(label),
+                    label=self.access.marking(label),
                     asked=None if programme is not None else declared.programme_id[:100],
                 )
                 raise self.access.refuse_upload(actor, request, decision, about)
@@ -208,7 +208,7 @@ class Deposit:
             request = self.access.request(actor, subject, Action.DOCUMENT_VERSION, document)
             decision = rules.decide(request)
             if not decision.permitted:
-                about = Refusal(row.id, row.programme_id, None, self.access.policy.marking(document.label))
+                about = Refusal(row.id, row.programme_id, None, self.access.marking(document.label))
                 raise self.access.refuse(actor, request, decision, about)
             taken = expected is not None and expected <= row.current_version
             target = Target(
@@ -367,7 +367,7 @@ class Intake:
             request = deposit.access.request(actor, subject, self._action, document)
             decision = rules.decide(request)
             if not decision.permitted:
-                marking = deposit.access.policy.marking(document.label)
+                marking = deposit.access.marking(document.label)
                 about = Refusal(document.id, document.programme_id, None, marking)
                 refuse = deposit.access.refuse_upload if new else deposit.access.refuse
                 raise refuse(actor, request, decision, about)
@@ -404,7 +404,7 @@ class Intake:
             created=now,
         )
         deposit.blobs.put(f"{self._upload.blob}/manifest", seal_manifest(deposit.ring, manifest))
-        marking = deposit.access.policy.marking(target.label)
+        marking = deposit.access.marking(target.label)
         notices = tuple(notice.kind.value for notice in facts.notices)
         arrival = Arrival(
             self._upload, (part,), wrapped, facts.media_type, notices, self._digest.digest(), now
@@ -423,7 +423,7 @@ class Intake:
         )
 
     def _abandon(self, fault: BaseException | None) -> None:
-        marking = self._deposit.access.policy.marking(self._target.label)
+        marking = self._deposit.access.marking(self._target.label)
         self._deposit.uploads.abandon(self._upload, self._actor, self._action, marking, self._size, fault)
 
 

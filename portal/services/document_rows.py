@@ -158,11 +158,12 @@ class DocumentRows:
         key = policy.digest, label
         view = self._labels.get(key)
         if view is None:
-            known = policy.classification(label.classification)
+            own = label.under(policy.id) or label
+            known = policy.classification(own.classification)
             view = self._labels[key] = LabelView(
-                policy.marking(label),
-                self.class_words(label.classification),
-                label.classification,
+                self._access.marking(label),
+                self.class_words(own.classification),
+                own.classification,
                 policy.name,
                 known.lacv if known else 0,
                 known.hierarchy if known else 0,

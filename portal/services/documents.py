@@ -333,7 +333,7 @@ class Documents:
                 request = self._access.request(actor, subject, Action.DOCUMENT_SHOW)
                 raise self._access.refuse(actor, request, None, Refusal(asked=document_id[:100]))
             row, document = found
-            marking = self._access.policy.marking(document.label)
+            marking = self._access.marking(document.label)
             request = self._access.request(actor, subject, Action.DOCUMENT_SHOW, document)
             decision = rules.decide(request)
             if not decision.permitted:

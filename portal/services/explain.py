@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from policies import requests as rq
 from policies import rules
+from policies.mends import least_changes
 from policies.requests import Action
 from policies.verdicts import Outcome
 from portal import models
@@ -41,6 +42,15 @@ class VerdictView:
 
 
 @dataclass(frozen=True, slots=True)
+class MendView:
+    """The least that would have to change for these rules; `possible` is False where no grant would do."""
+
+    rules: tuple[str, ...]
+    text: str
+    possible: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """A decision with every verdict. The document is known by its id, marking and programme, never by its title.
 
@@ -58,6 +68,7 @@ class Explanation:
     rule: str
     knowable: bool
     verdicts: tuple[VerdictView, ...]
+    mends: tuple[MendView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +115,7 @@ class Explain:
             row, document = found
             request = self._access.request(actor, subject, asked, document)
             decision = rules.decide(request)
-            marking = self._access.policy.marking(document.label)
+            marking = self._access.marking(document.label)
             reasons = rules.explain(request, decision, reader="officer")
             explanation = Explanation(
                 person=_person(session, person_id),
@@ -119,6 +130,10 @@ class Explain:
                 verdicts=tuple(
                     VerdictView(verdict.rule, verdict.outcome, reason)
                     for verdict, reason in zip(decision.verdicts, reasons, strict=True)
+                ),
+                mends=tuple(
+                    MendView(mend.rules, mend.text, mend.possible)
+                    for mend in least_changes(request, decision)
                 ),
             )
         self._log.append(
@@ -149,7 +164,7 @@ class Explain:
                 showing = self._access.request(actor, subject, Action.DOCUMENT_SHOW)
                 raise self._access.refuse(actor, showing, None, Refusal(asked=document_id[:100]))
             row, document = found
-            marking = self._access.policy.marking(document.label)
+            marking = self._access.marking(document.label)
             showing = self._access.request(actor, subject, Action.DOCUMENT_SHOW, document)
             seen = rules.decide(showing)
             if not seen.permitted:

@@ -72,7 +72,7 @@ class Filing:
             document=target.document_id,
             version=target.number,
             programme=target.programme_id,
-            label=self._access.policy.marking(target.label),
+            label=self._access.marking(target.label),
             details={
                 "digest": arrival.sha256.hex(),
                 "size": size,
@@ -124,7 +124,7 @@ class Filing:
                 uploaded_by=actor.person_id,
                 label_id=label.id,
                 label_digest=label.digest,
-                label_rank=self._access.policy.rank(target.label.classification),
+                label_rank=self._access.policy.compiled(target.label).rank,
                 state=rq.DocumentState.RECEIVED.value,
                 scan=rq.ScanState.NOT_SCANNED.value,
                 current_version=1,

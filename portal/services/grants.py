@@ -151,6 +151,16 @@ class Grants:
         self._record_shown(actor, [found.id])
         return found
 
+    def all_organisations(
+        self, actor: Actor, cursor: str | None = None, limit: int = 50
+    ) -> Page[OrganisationView]:
+        """Return a page of the organisations whose premises can be cleared, the newest first; recorded as shown."""
+        with self._database.read() as session, self._alarm.watching(actor):
+            self._access.require(session, actor, Action.GRANT_FACILITY)
+            page = self._directory.organisations(session, actor, cursor, limit)
+        self._record_shown(actor, [view.id for view in page.items])
+        return page
+
     def of_person(self, actor: Actor, person_id: str) -> PersonGrants:
         """Return everything that a person was ever granted, in force, ended and future; recorded as shown.
 

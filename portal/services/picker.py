@@ -52,4 +52,4 @@ class Picker:
 
     def marking(self, label: Label) -> str:
         """Return how a document with this label is marked."""
-        return self._access.policy.marking(label)
+        return self._access.marking(label)

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO
 
 from crypto.errors import Damaged, KeyUnavailable, UnknownKey
@@ -46,6 +47,7 @@ class ReleasedVersion:
     size: int
     sha256: bytes
     marking: str
+    created: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class Permission:
     def person_id(self) -> str:
         """Whose permission it is."""
         return self._actor.person_id
+
+    @property
+    def label(self) -> Label:
+        """The document's label, its alternatives in other policies included."""
+        return self._sealed.label
 
 
 class Transfer:
@@ -215,7 +222,7 @@ class Release:
             decision = rules.decide(request)
             if not decision.permitted:
                 about = Refusal(
-                    row.id, row.programme_id, version.number, self._access.policy.marking(document.label)
+                    row.id, row.programme_id, version.number, self._access.marking(document.label)
                 )
                 raise self._access.refuse(actor, request, decision, about)
             sealed = self._sealed(row, version, document)
@@ -231,7 +238,8 @@ class Release:
                 version.media_type,
                 version.size,
                 version.sha256,
-                self._access.policy.marking(document.label),
+                self._access.marking(document.label),
+                version.created,
             ),
             row.programme_id,
             row.originator_id,

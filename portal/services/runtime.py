@@ -32,6 +32,8 @@ from portal.services.account import Account
 from portal.services.alarm import Alarm
 from portal.services.archive import Archive
 from portal.services.auditing import Auditing
+from portal.services.bindings import Bindings
+from portal.services.circumstances import Circumstances
 from portal.services.deposit import Deposit
 from portal.services.documents import Documents
 from portal.services.explain import Explain
@@ -45,6 +47,7 @@ from portal.services.names import Names
 from portal.services.pages import Cursors
 from portal.services.people import People
 from portal.services.picker import Picker
+from portal.services.policy_changes import PolicyChanges
 from portal.services.readership import Readership
 from portal.services.receipts import Receipts
 from portal.services.release import Release
@@ -75,6 +78,8 @@ class Runtime:
     account: Account
     archive: Archive
     auditing: Auditing
+    bindings: Bindings
+    circumstances: Circumstances
     deposit: Deposit
     documents: Documents
     explain: Explain
@@ -84,6 +89,7 @@ class Runtime:
     links: Links
     people: People
     picker: Picker
+    policy_changes: PolicyChanges
     readership: Readership
     receipts: Receipts
     release: Release
@@ -144,7 +150,7 @@ def open_portal(settings: Settings, clock: Clock = system_clock) -> Runtime:
         anchor=settings.anchor_file,
     )
     # Opened now: a key that is made on first use inside a transaction would wait for that transaction.
-    for kind in ("column", "row", "pack", "salt", "cursor", "session", "index"):
+    for kind in ("column", "row", "pack", "salt", "cursor", "session", "index", "binding"):
         ring.sealing(kind)
     return _assemble(settings, clock, node, ring, values, database, log, log_engine)
 
@@ -199,6 +205,8 @@ def _assemble(
         account=Account(database, log, clock, settings, sign_in, sessions, tokens, links, credentials),
         archive=Archive(release),
         auditing=Auditing(log, database, access, cursors, log_names, clock),
+        bindings=Bindings(release, policy, ring, settings.name),
+        circumstances=Circumstances(database, log, access, clock, alarm),
         deposit=Deposit(database, log, access, ring, blobs, labels, filing, uploads, settings, clock),
         documents=documents,
         explain=Explain(database, log, access, alarm),
@@ -212,6 +220,7 @@ def _assemble(
         picker=Picker(database, access, settings),
         readership=Readership(database, log),
         receipts=Receipts(log, documents),
+        policy_changes=PolicyChanges(database, log, access, policy, clock, alarm),
         release=release,
         status=Status(database, log, access, settings, clock),
         tracing=Tracing(database, log, access, cursors, log_names, names, alarm),

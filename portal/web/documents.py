@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from policies.requests import Action, Role
 from portal.errors import Invalid
+from portal.http.bindings import binding_answer
 from portal.http.content import archive_answer, can_be_viewed, content_answer, runtime
 from portal.http.identify import current_actor
 from portal.http.queries import wanted_limit
@@ -36,6 +37,7 @@ def make_blueprint() -> Blueprint:
     add("/<document_id>", "show", show, methods=["GET"])
     add("/<document_id>/versions/<int:number>", "show_version", show, methods=["GET"])
     add("/<document_id>/versions/<int:number>/content", "content", content, methods=["GET"])
+    add("/<document_id>/versions/<int:number>/binding", "binding", binding, methods=["GET"])
     add("/<document_id>/versions/<int:number>/view", "view", view, methods=["GET"])
     return blueprint
 
@@ -145,6 +147,12 @@ def _viewer(media_type: str) -> str:
 def content(document_id: str, number: int) -> Response:
     """Download a version."""
     return content_answer(runtime(), current_actor(), document_id, number, action=Action.DOCUMENT_READ)
+
+
+@signed_in(*_READERS)
+def binding(document_id: str, number: int) -> Response:
+    """Download the label of a version in a signed file."""
+    return binding_answer(runtime(), current_actor(), document_id, number)
 
 
 @signed_in(*_READERS)

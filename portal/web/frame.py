@@ -40,7 +40,11 @@ _PLACES: Mapping[Role, tuple[tuple[str, str, str], ...]] = MappingProxyType(
             ("Send documents", "upload.form", "send"),
         ),
         Role.OFFICIAL: (("Documents", "documents.index", "inbox"),),
-        Role.OFFICER: (("People", "officer.people", "users"), ("Why?", "officer.why", "help-circle")),
+        Role.OFFICER: (
+            ("People", "officer.people", "users"),
+            ("Why?", "officer.why", "help-circle"),
+            ("Rules", "policy.index", "scale"),
+        ),
         Role.AUDITOR: (
             ("Timeline", "audit.timeline", "timeline"),
             ("People", "audit.people", "users"),

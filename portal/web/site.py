@@ -17,7 +17,9 @@ from portal.web import (
     documents,
     frame,
     officer,
+    policy,
     policy_css,
+    rule_pages,
     sign_in,
     style,
     upload,
@@ -33,6 +35,8 @@ _BLUEPRINTS = (
     upload,
     audit,
     officer,
+    policy,
+    rule_pages,
     administration,
     style,
 )

@@ -61,7 +61,7 @@ PROPOSED = (Action.GRANT_DOCUMENT, Action.GRANT_POLICY)
     [action for action in Action if not action.startswith("document.") and action not in PROPOSED],
 )
 def test_actions_without_a_document_ask_for_account_and_role_only(action: Action) -> None:
-    (role,) = (role for role in Role if action in TABLE[role].split())
+    role = next(role for role in Role if action in TABLE[role].split())
     nobody = subject(roles=frozenset({role}), clearances=(), memberships=(), assurance=1)
     asked = AccessRequest(nobody, action, None, environment())
     assert decide(asked).permitted

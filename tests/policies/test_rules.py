@@ -96,11 +96,12 @@ def test_inactive_account_or_organisation_is_refused() -> None:
 
 TABLE = {
     Role.PARTNER: "document.upload document.version document.list document.search document.show document.read "
-    "document.preview",
-    Role.OFFICIAL: "document.list document.search document.show document.read document.preview",
+    "document.preview instruction.acknowledge",
+    Role.OFFICIAL: "document.list document.search document.show document.read document.preview "
+    "instruction.acknowledge",
     Role.AUDITOR: "log.search log.read log.export",
     Role.OFFICER: "grant.clearance grant.membership grant.briefing grant.role grant.document grant.policy "
-    "access.explain",
+    "grant.facility grant.instruction grant.setting policy.show policy.propose policy.approve access.explain",
     Role.ADMINISTRATOR: "account.manage organisation.manage programme.manage system.status",
 }
 

@@ -13,9 +13,12 @@ from portal.identity import totp
 from portal.identity.emails import email_index
 from portal.identity.passwords import PasswordHasher
 from portal.models import (
+    Acknowledgement,
     Briefing,
     ClearanceGrant,
     Credential,
+    FacilityClearance,
+    Instruction,
     Membership,
     Organisation,
     Person,
@@ -29,7 +32,9 @@ from portal.models.database import Database
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 """When the world of the tests begins; what is granted without a date holds from here."""
 
+EVER = datetime(2026, 1, 1, tzinfo=UTC)
 NATO = "1.3.26.1.3.1"
+LEVELS = ("UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL", "SECRET", "TOP SECRET")
 PASSWORD = "seven herons over Lake Balaton"
 
 CHEAP_HASHER = PasswordHasher(memory=8, rounds=1)
@@ -79,11 +84,67 @@ def add(database: Database, row: SealedRow, *, log_entry: int = 0) -> None:
 
 
 def add_organisation(
-    database: Database, name: str = "Ministry of Defence", *, nation: str = "NLD", active: bool = True
+    database: Database,
+    name: str = "Ministry of Defence",
+    *,
+    nation: str = "NLD",
+    active: bool = True,
+    facility: Iterable[str] = LEVELS,
 ) -> str:
-    """Add an organisation and return its id."""
+    """Add an organisation, its premises cleared for these classifications, and return its id."""
     row = Organisation(id=new_id(), nation=nation, active=active, created=START)
     row.name = name
+    add(database, row)
+    if facility:
+        add_facility(database, row.id, facility)
+    return row.id
+
+
+def add_facility(
+    database: Database,
+    organisation_id: str,
+    classifications: Iterable[str] = LEVELS,
+    *,
+    start: datetime = EVER,
+    end: datetime | None = None,
+) -> str:
+    """Clear an organisation's premises and return the grant's id."""
+    row = FacilityClearance(
+        id=new_id(),
+        organisation_id=organisation_id,
+        policy_id=NATO,
+        classifications=json.dumps(sorted(classifications)),
+        valid_from=start,
+        valid_until=end,
+    )
+    row.authority = "National Security Authority"
+    add(database, row)
+    return row.id
+
+
+def add_instruction(
+    database: Database, classifications: Iterable[str], *, start: datetime = EVER, end: datetime | None = None
+) -> str:
+    """Put an instruction into force for these classifications and return its id."""
+    row = Instruction(
+        id=new_id(),
+        policy_id=NATO,
+        classifications=json.dumps(sorted(classifications)),
+        valid_from=start,
+        valid_until=end,
+    )
+    row.title, row.text = "Handling", "Keep it locked away."
+    add(database, row)
+    return row.id
+
+
+def add_acknowledgement(
+    database: Database, person_id: str, instruction_id: str, *, start: datetime = EVER
+) -> str:
+    """Let a person have acknowledged an instruction and return the row's id."""
+    row = Acknowledgement(
+        id=new_id(), person_id=person_id, instruction_id=instruction_id, valid_from=start, valid_until=None
+    )
     add(database, row)
     return row.id
 

@@ -88,3 +88,5 @@ FIRST = ("officer", "officer-second", "administrator")
 
 CATEGORIES = {"Context": ("NATO",), "Releasable To": ("NATO",)}
 AUTHORITY = "National Security Authority"
+FACILITY = "SECRET"
+"""Up to which level the companies' premises are cleared."""

@@ -15,6 +15,7 @@ from portal.cli.demonstration.cast import (
     CATEGORIES,
     CLEARED_UNTIL,
     COMPANIES,
+    FACILITY,
     FIRST,
     MEMBER_UNTIL,
     NATIONS,
@@ -193,6 +194,10 @@ class _Builder:
                         authority=AUTHORITY,
                         valid_until=self._until(CLEARED_UNTIL.get(part.key)),
                     )
+            for company in COMPANIES:
+                self._runtime.circumstances.grant_facility(
+                    actor, self._organisations[company], FACILITY, authority=AUTHORITY
+                )
             for name, members in PROGRAMMES.items():
                 for key in members:
                     grants.grant_membership(
