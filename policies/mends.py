@@ -75,7 +75,7 @@ class Mend:
     reason: Reason
     possible: bool = True
     clearance: Clearance | None = None
-    briefing: Mapping[str, frozenset[str]] = MappingProxyType({})
+    briefing: Mapping[str, frozenset[str]] | None = None
 
     @property
     def text(self) -> str:

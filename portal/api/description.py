@@ -83,6 +83,8 @@ def _says(words: str, kind: str = "string") -> Json:
 
 _ENTRY: Json = {"Strongroom-Log-Entry": _says("The number of this access in the log.", "integer")}
 _STORED: Json = {**_ENTRY, "Location": _says("The document's address.")}
+_FILE: Json = {"Content-Disposition": _says("The file name (RFC 6266).")}
+_BOUND: Json = {**_ENTRY, **_FILE}
 _CONTENT: Json = {
     **_ENTRY,
     "ETag": _says("The SHA-256 of the whole version, in hexadecimal."),
@@ -292,7 +294,7 @@ def _paths() -> Json:
             "get": _operation(
                 "readBinding",
                 "Hand out the current version's label in a signed file (STANAG 4778).",
-                {"200": _bytes("The binding.", "application/xml")},
+                {"200": _bytes("The binding.", _BOUND, "application/xml")},
             ),
         },
         "/documents/{id}/versions/{number}/binding": {
@@ -300,7 +302,7 @@ def _paths() -> Json:
             "get": _operation(
                 "readVersionBinding",
                 "Hand out one version's label in a signed file (STANAG 4778).",
-                {"200": _bytes("The binding.", "application/xml")},
+                {"200": _bytes("The binding.", _BOUND, "application/xml")},
             ),
         },
         "/binding-certificate": {
@@ -308,7 +310,7 @@ def _paths() -> Json:
                 **_operation(
                     "readBindingCertificate",
                     "The X.509 certificate against which bindings are checked.",
-                    {"200": _bytes("The certificate.", "application/x-pem-file")},
+                    {"200": _bytes("The certificate.", _FILE, "application/x-pem-file")},
                 ),
                 "security": [],
             },

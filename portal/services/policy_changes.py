@@ -65,7 +65,9 @@ class PolicyChanges:
         """Return every policy that is or was active, the newest first; recorded as shown."""
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.POLICY_SHOW)
-            rows = session.scalars(select(models.Policy).order_by(models.Policy.activated.desc())).all()
+            rows = session.scalars(
+                select(models.Policy).order_by(models.Policy.active.desc(), models.Policy.activated.desc())
+            ).all()
         views = []
         for row in rows:
             policy = self._policy.by_digest(row.digest)

@@ -1,20 +1,24 @@
 """Properties of the rules on subjects, documents and settings drawn at random, against a naive decision."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, time, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies import Clearance, Label
+from policies.places import Hours, network
 from policies.requests import (
     AccessRequest,
+    Acknowledgement,
     Action,
     Briefing,
     ClearanceGrant,
     Document,
     DocumentState,
     Environment,
+    FacilityClearance,
+    Handling,
     Membership,
     Period,
     Release,
@@ -58,6 +62,12 @@ subjects = st.builds(
     ).map(tuple),
     memberships=st.lists(st.builds(Membership, st.sampled_from(PROGRAMMES), periods), max_size=3).map(tuple),
     briefings=st.lists(st.builds(Briefing, policy_ids, some_levels, values, periods), max_size=2).map(tuple),
+    facilities=st.lists(st.builds(FacilityClearance, policy_ids, some_levels, periods), max_size=2).map(
+        tuple
+    ),
+    acknowledgements=st.lists(st.builds(Acknowledgement, policy_ids, some_levels, periods), max_size=2).map(
+        tuple
+    ),
 )
 documents = st.builds(
     Document,
@@ -74,11 +84,16 @@ documents = st.builds(
             st.sampled_from(ReleasedTo),
             st.sampled_from([*ORGANISATIONS, *PROGRAMMES, "person"]),
             periods,
+            st.sampled_from([*ORGANISATIONS, None]),
         ),
         max_size=2,
     ).map(tuple),
+    originator_controlled=st.booleans(),
 )
-environments = st.builds(
+ADDRESSES = {"inside": "192.0.2.7", "outside": "198.51.100.7", "unknown": None}
+NOON = Hours(time(11), time(13), UTC)
+NIGHT = Hours(time(20), time(6), UTC)
+places = st.builds(
     Environment,
     st.just(NOW),
     st.builds(
@@ -88,8 +103,15 @@ environments = st.builds(
         st.sampled_from(LEVELS),
         st.dictionaries(st.sampled_from(LEVELS), st.integers(1, 3)),
         some_levels,
+        facility_from=st.sampled_from([*LEVELS, None]),
+        instruction_required=some_levels,
+        handling=st.dictionaries(st.sampled_from(LEVELS), st.sampled_from(Handling)),
+        networks=st.dictionaries(st.sampled_from(LEVELS), st.just((network("192.0.2.0/24"),))),
+        hours=st.dictionaries(st.sampled_from(LEVELS), st.sampled_from([(NOON,), (NIGHT,), (NIGHT, NOON)])),
     ),
+    st.sampled_from([*ADDRESSES.values()]),
 )
+"""Circumstances with every setting that there is."""
 actions = st.sampled_from([action for action in Action if action.startswith("document.")])
 
 
@@ -135,8 +157,12 @@ def naive(person: Subject, action: Action, paper: Document, place: Environment) 
                 for told in person.briefings
             ):
                 return False
+    if not circumstances(person, action, label.classification, place):
+        return False
     if action is Action.DOCUMENT_UPLOAD:
         return True
+    if action is Action.DOCUMENT_READ and rules.handling.get(label.classification) == "view-only":
+        return False
     if paper.state != "received" or paper.scan == "found":
         return False
     if label.classification in rules.scan_required and paper.scan != "clean":
@@ -145,8 +171,11 @@ def naive(person: Subject, action: Action, paper: Document, place: Environment) 
         return True
     if action is Action.DOCUMENT_VERSION:
         return False
-    return paper.addressee_id == person.organisation_id or any(
+    if paper.addressee_id == person.organisation_id:
+        return True
+    return any(
         now(item.period)
+        and (not paper.originator_controlled or item.consent_of == paper.originator_id)
         and (
             (item.to_kind == "person" and item.to_id == person.person_id)
             or (item.to_kind == "organisation" and item.to_id == person.organisation_id)
@@ -157,6 +186,26 @@ def naive(person: Subject, action: Action, paper: Document, place: Environment) 
         )
         for item in paper.releases
     )
+
+
+def circumstances(person: Subject, action: Action, level: str, place: Environment) -> bool:
+    """The rules on premises, instructions, place and time, read aloud."""
+    rules = place.rules
+    needed = rules.facility_from is not None and LEVELS.index(level) >= LEVELS.index(rules.facility_from)
+    cleared = any(
+        held.policy_id == "2.25.7" and level in held.classifications and now(held.period)
+        for held in person.facilities
+    )
+    if needed and "partner" in person.roles and not cleared:
+        return False
+    if level in rules.instruction_required and not any(
+        done.policy_id == "2.25.7" and level in done.classifications and now(done.period)
+        for done in person.acknowledgements
+    ):
+        return False
+    if level in rules.networks and place.address != ADDRESSES["inside"]:
+        return False
+    return level not in rules.hours or NOON in rules.hours[level]
 
 
 def covers(clearance: Clearance, classification: str, held: dict[str, set[str]]) -> bool:
@@ -172,7 +221,7 @@ def covers(clearance: Clearance, classification: str, held: dict[str, set[str]])
 
 
 @settings(max_examples=400)
-@given(subjects, actions, documents, environments)
+@given(subjects, actions, documents, places)
 def test_decision_is_the_naive_one(
     person: Subject, action: Action, paper: Document, place: Environment
 ) -> None:
@@ -182,7 +231,7 @@ def test_decision_is_the_naive_one(
 
 
 @settings(max_examples=120)
-@given(subjects, actions, documents, environments)
+@given(subjects, actions, documents, places)
 def test_verdicts_imply_the_decision(
     person: Subject, action: Action, paper: Document, place: Environment
 ) -> None:
@@ -195,7 +244,7 @@ def test_verdicts_imply_the_decision(
 
 
 @settings(max_examples=120)
-@given(subjects, actions, documents, environments)
+@given(subjects, actions, documents, places)
 def test_more_grants_never_permit_less(
     person: Subject, action: Action, paper: Document, place: Environment
 ) -> None:
@@ -213,14 +262,14 @@ def test_more_grants_never_permit_less(
 
 
 @settings(max_examples=120)
-@given(subjects, documents, environments)
+@given(subjects, documents, places)
 def test_nobody_without_grants_reads_anything(person: Subject, paper: Document, place: Environment) -> None:
     for bare in (replace(person, clearances=(), briefings=()), replace(person, memberships=())):
         assert not decide(AccessRequest(bare, Action.DOCUMENT_READ, paper, place)).permitted
 
 
 @settings(max_examples=120)
-@given(subjects, st.lists(labels, max_size=8), environments, actions)
+@given(subjects, st.lists(labels, max_size=8), places, actions)
 def test_labels_in_bulk_are_the_labels_one_by_one(
     person: Subject, several: list[Label], place: Environment, action: Action
 ) -> None:
@@ -236,7 +285,7 @@ def test_labels_in_bulk_are_the_labels_one_by_one(
     assert visible_labels(member, several, place, action) == single
 
 
-@given(subjects, environments)
+@given(subjects, places)
 def test_programmes_are_those_that_need_to_know_permits(person: Subject, place: Environment) -> None:
     active = person.account_active and person.organisation_active
     expected = {item.programme_id for item in person.memberships if now(item.period) and active}
@@ -244,7 +293,7 @@ def test_programmes_are_those_that_need_to_know_permits(person: Subject, place: 
 
 
 @settings(max_examples=120)
-@given(subjects, actions, documents, environments)
+@given(subjects, actions, documents, places)
 def test_no_sentence_for_the_person_names_what_is_out_of_reach(
     person: Subject, action: Action, paper: Document, place: Environment
 ) -> None:

@@ -7,11 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies import InvalidLabel, Label, parse_policy, stanag4774
-from policies.stanag4774 import Originator
+from policies.nations import load_nations
+from policies.stanag4774 import Originator, Succession
 from tests.policies.builders import (
+    DAY,
     NOW,
     RESTRICTIVE,
     classes,
+    label,
     published,
     shipped,
     small,
@@ -251,3 +254,47 @@ def test_mangled_label_is_read_or_refused_and_nothing_else(data: st.DataObject) 
     except InvalidLabel:
         return
     assert shipped().problems(label) == ()
+
+
+def test_succession_is_written_and_read_back_and_stands_for_a_review() -> None:
+    open_later = Succession(NOW + 90 * DAY, label("NATO UNCLASSIFIED"), NOW + 30 * DAY)
+    first = Succession(NOW + 30 * DAY, label("NATO RESTRICTED"), None, open_later)
+    xml = stanag4774.serialise(label(), created=NOW, policy=shipped(), succession=first)
+    found = stanag4774.read(xml, shipped(), require_complete=True)
+    assert (found.review, found.created) == (None, NOW)
+    assert found.succession == Succession(first.moment, first.label, NOW, open_later)
+
+
+def test_invalid_successor_is_not_written() -> None:
+    bare = Succession(NOW + DAY, shipped().label("SECRET"))
+    with pytest.raises(InvalidLabel):
+        stanag4774.serialise(label(), created=NOW, policy=shipped(), succession=bare)
+
+
+def test_review_of_a_leap_day_falls_on_the_day_before() -> None:
+    leap = NOW.replace(year=2028, month=2, day=29)
+    found = stanag4774.read(stanag4774.serialise(label(), created=leap, policy=shipped()), shipped())
+    assert found.review == leap.replace(year=2033, day=28)
+
+
+def test_privacy_mark_is_written_when_the_policy_has_it() -> None:
+    xml = stanag4774.serialise(label(), created=NOW, policy=shipped(), privacy_mark="CLEAR")
+    assert stanag4774.read(xml, shipped()).privacy_mark == "CLEAR"
+    with pytest.raises(InvalidLabel):
+        stanag4774.serialise(label(), created=NOW, policy=shipped(), privacy_mark="PRIVATE")
+
+
+def test_label_is_read_under_that_one_of_several_policies_which_it_names() -> None:
+    germany = load_nations()["DEU"]
+    xml = stanag4774.serialise(germany.label("GEHEIM"), created=NOW, policy=germany)
+    assert stanag4774.parse_any(xml, (shipped(), germany)) == (germany.label("GEHEIM"), germany)
+    with pytest.raises(InvalidLabel) as refused:
+        stanag4774.parse_any(xml, (shipped(),))
+    assert [reason.code for reason in refused.value.reasons] == ["other-policy"]
+    invalid = stanag4774.serialise(label(), created=NOW, policy=shipped()).decode()
+    start, end = invalid.index("    <slab:Category"), invalid.index("</slab:Category>")
+    bare = invalid[:start] + invalid[end + len("</slab:Category>\n") :]
+    with pytest.raises(InvalidLabel):
+        stanag4774.parse_any(bare.encode(), (shipped(), germany))
+    with pytest.raises(InvalidLabel):
+        stanag4774.parse_any(b"<nothing/>", (shipped(), germany))

@@ -20,6 +20,7 @@ RAW = {
     "Strongroom-Title": "Plan",
 }
 DOCUMENT, VERSION = "/documents/{id}", "/documents/{id}/versions/{number}/content"
+BOUND = f"{DOCUMENT}/versions/{{number}}/binding"
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,10 @@ ASKED: list[tuple[str, str, int, Ask]] = [
     ("get", f"{DOCUMENT}/content", 304, ask("GET", f"{DOCUMENT}/content", "official", headers={"If-None-Match": "*"})),
     ("get", f"{DOCUMENT}/content", 416, ask("GET", f"{DOCUMENT}/content", "official", headers={"Range": "bytes=99-"})),
     ("get", VERSION, 200, ask("GET", VERSION, "official")),
+    ("get", f"{DOCUMENT}/binding", 200, ask("GET", f"{DOCUMENT}/binding", "official")),
+    ("get", f"{DOCUMENT}/binding", 404, ask("GET", f"{DOCUMENT}/binding", "other")),
+    ("get", BOUND, 200, ask("GET", BOUND, "official")),
+    ("get", "/binding-certificate", 200, ask("GET", "/binding-certificate", "")),
     ("get", "/documents.zip", 200, ask("GET", "/documents.zip?id={id}", "official")),
     ("get", "/documents.zip", 400, ask("GET", "/documents.zip", "official")),
     ("get", "/programmes", 200, ask("GET", "/programmes", "official")),

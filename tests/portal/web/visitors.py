@@ -87,6 +87,11 @@ def doors_of(world: World, room: str) -> list[tuple[str, str]]:
         "grant_id": ABSENT,
         "session_id": ABSENT,
         "field": "organisation",
+        "digest": ABSENT,
+        "proposal_id": ABSENT,
+        "section": "levels",
+        "row_id": ABSENT,
+        "instruction_id": ABSENT,
     }
     return [
         (method, re.sub(r"<(\w+)>", lambda part: known[part[1]], rule.rule))
