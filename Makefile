@@ -55,6 +55,10 @@ bench: setup ## Run the benchmarks of bench/, one after the other
 pictures: setup ## Take the documentation's pictures anew from a demonstration, in Chromium
 	$(BIN)/python -m docs.pictures
 
+.PHONY: mutate
+mutate: setup ## Change the code that decides in every small way, and see that a test fails each time (takes long)
+	STRONGROOM_SHARED_DATA=$(abspath ../shared/data) $(BIN)/mutmut run
+
 .PHONY: lock
 lock: $(STATE)/python ## Compile the hash-locked requirements anew, with the newest versions
 	for name in requirements requirements-dev requirements-node; do \

@@ -21,7 +21,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from policies.requests import Action, Role
-from policies.rules import ROLE_ACTIONS
+from policies.rules import ROLE_ACTIONS, RULES, UPLOAD_RULES
 from portal.audit.catalogue import CATALOGUE, describe
 from portal.cli import main as command_line
 from portal.settings import Settings
@@ -63,6 +63,15 @@ def actions_table() -> str:
     for role in Role:
         held = ", ".join(f"`{action}`" for action in Action if action in ROLE_ACTIONS[role])
         lines.append(f"| {role} | {held} |")
+    return "\n".join(lines) + "\n"
+
+
+def rules_table() -> str:
+    """Return every rule with what its docstring says, and of what it is asked."""
+    lines = ["| rule | permits when | asked of uploads |", "|---|---|---|"]
+    for name, rule in RULES.items():
+        words = " ".join((rule.__doc__ or "").split()).replace("|", "\\|")
+        lines.append(f"| `{name}` | {words} | {'yes' if name in UPLOAD_RULES else 'no'} |")
     return "\n".join(lines) + "\n"
 
 
@@ -140,6 +149,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], str]]] = MappingProxyType(
         "catalogue": ("docs/log.md", describe),
         "reserved": ("docs/log.md", reserved_actions),
         "actions": ("docs/policy.md", actions_table),
+        "rules": ("docs/policy.md", rules_table),
     }
 )
 """Every generated part by its name: the file that it stands in, and what makes it."""

@@ -39,6 +39,7 @@ from policies.verdicts import Decision, Outcome, Verdict, not_asked
 __all__ = [
     "ROLE_ACTIONS",
     "RULES",
+    "UPLOAD_RULES",
     "Decision",
     "LabelTable",
     "Outcome",
@@ -89,7 +90,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 
 _OF_PERSON = frozenset({"account-active", "role-permits"})
 _OF_DOCUMENT = frozenset(RULES) - {"two-person"}
-_OF_UPLOAD = _OF_DOCUMENT - {"releasable", "originator-consent", "document-state", "handling"}
+UPLOAD_RULES = _OF_DOCUMENT - {"releasable", "originator-consent", "document-state", "handling"}
 # What an officer does to a document: they are cleared for it, without being one of its readers.
 _OF_OFFICER = frozenset(RULES) - {"need-to-know", "releasable", "document-state", "handling"}
 ABOUT_DOCUMENTS = READING | {Action.DOCUMENT_UPLOAD, Action.DOCUMENT_VERSION, Action.GRANT_DOCUMENT}
@@ -112,7 +113,7 @@ def _plan(applicable: frozenset[str]) -> tuple[tuple[Rule, ...], int]:
 
 _PLAN_OF_PERSON = _plan(_OF_PERSON)
 _PLAN_OF_ACT = _plan(_OF_PERSON | {"two-person"})
-_PLAN_OF_UPLOAD = _plan(_OF_UPLOAD)
+_PLAN_OF_UPLOAD = _plan(UPLOAD_RULES)
 _PLAN_OF_DOCUMENT = _plan(_OF_DOCUMENT)
 _PLAN_OF_OFFICER = _plan(_OF_OFFICER)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TypeVar, cast
 
 from sqlalchemy import Table, func, select
@@ -28,6 +29,17 @@ from portal.settings import Settings
 _OF_DOCUMENTS = frozenset({Action.DOCUMENT_LIST, Action.DOCUMENT_SEARCH})
 NO_SUCH_PROGRAMME = "There is no such programme, or it is not open to you."
 NO_SUCH_DOCUMENT = "There is no such document, or it is not open to you."
+WHOM_TO_ASK: Mapping[str, str] = MappingProxyType(
+    {
+        "clearance-in-force": "Ask your security officer for access.",
+        "assurance": "Sign in more strongly, or ask your security officer.",
+        "place-and-time": "Open it at a permitted place and time, or ask your security officer.",
+        "handling": "Open its page and view it there.",
+        "document-state": "Ask the organisation that sent it.",
+        "two-person": "Ask another security officer to approve it.",
+    }
+)
+"""What a person can do about each denial that they may know of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +322,7 @@ class Access:
         return _recorded(
             NotPermitted(
                 "You cannot open this document today. " + " ".join(sentences),
-                mend="Ask your security officer for access.",
+                mend=" ".join(dict.fromkeys(WHOM_TO_ASK[rule] for rule in decision.knowable_rules)),
                 rules=decision.knowable_rules,
                 denial=Denial(sentences, receipt.seq, receipt.time),
             )

@@ -173,7 +173,7 @@ def _page(
 
 def _answer(found: Explanation) -> dict[str, Any]:
     # The rules know ids alone: the names are put in here.
-    named = ids_in(" ".join(verdict.reason for verdict in found.verdicts))
+    named = ids_in(" ".join([item.reason for item in found.verdicts] + [item.text for item in found.mends]))
     names = {
         **runtime().finder.organisation_names(current_actor(), named),
         found.programme.id: found.programme.name,
@@ -193,6 +193,7 @@ def _answer(found: Explanation) -> dict[str, Any]:
             }
             for verdict in found.verdicts
         ],
+        "mends": [{"text": with_names(mend.text, names), "rules": mend.rules} for mend in found.mends],
     }
 
 

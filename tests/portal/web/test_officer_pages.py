@@ -456,6 +456,8 @@ def test_why_shows_every_rule_with_its_verdict(world: World, officer: Visitor) -
     assert page.text.count('class="is-no"') == 1
     assert "The person is a member of the programme Harbour Shield." in said
     assert "The document was delivered to the organisation Programme Office." in said
+    assert "The least that would have to change" in said
+    assert "Grant a clearance that adds SECRET to one that is held" in said
     assert "Secret title" not in page.text
     assert f'value="{world.people["restricted"]}" checked' in page.text
     record = world.records(action="access.explain")[-1]
