@@ -249,6 +249,7 @@ def test_the_effect_names_whoever_loses_and_what(
                 addressee_id=staff.organisation,
                 state="received",
                 number=3,
+                changed=1,
             )
         )
     for person in (staff.official.person_id, staff.auditor.person_id, staff.partner.person_id):

@@ -1,13 +1,13 @@
 """circumstances: premises, instructions, settings by level, proposals
 
-Revision: 0002, after 0001
+Revision: 0003_circumstances, after 0002_lists
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = '0002'
-down_revision = '0001'
+revision = '0003_circumstances'
+down_revision = '0002_lists'
 branch_labels = None
 depends_on = None
 
