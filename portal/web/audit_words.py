@@ -257,8 +257,8 @@ DEEDS: Mapping[str, Deed | Happening] = MappingProxyType(
             "scale",
         ),
         "grant.facility": Deed(
-            "changed what an organisation’s premises are cleared for",
-            "change what an organisation’s premises are cleared for",
+            "changed for what the premises of an organisation are cleared",
+            "change for what the premises of an organisation are cleared",
             "building",
         ),
         "grant.instruction": Deed(

@@ -139,14 +139,14 @@ def _proposal(proposal_id: str, problem: str = "", status: int = 200) -> Respons
             first={
                 "name": item.proposed_by.name or "Somebody",
                 "words": f"Proposed it on {moment_words(item.created)}",
-                "done": True,
+                "standing": "done",
             },
             second={
                 "name": counting.approver.name if counting else "Another security officer",
                 "words": f"Approved it until {moment_words(counting.until)}"
                 if counting
                 else "Has not approved it",
-                "done": counting is not None,
+                "standing": "open" if counting is None else "done",
             },
             problem=problem,
             moment_words=moment_words,
