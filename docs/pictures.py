@@ -98,7 +98,7 @@ PICTURES = (
     Picture("official-documents", "official", "/documents"),
     Picture("document", "official", "/documents", _view),
     Picture("officer-person", "officer", "/officer/people", _first_person),
-    Picture("why", "officer", "/officer/why", _ask_why),
+    Picture("why", "officer", "/officer/why", _ask_why, height=1000),
     Picture("timeline", "auditor", "/audit", theme="dark"),
     Picture("entry", "auditor", "/audit?decision=deny", _first_entry),
     Picture("administrator", "administrator", "/administration/status"),

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import pytest
 
@@ -17,7 +16,7 @@ from tests.journeys.crawling import pages_from
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600), pytest.mark.xdist_group("every-page")]
 
 ROLES = (None, "partner", "official", "official-restricted", "officer", "auditor", "administrator")
-_BESIDE = ("/", "/account")
+_BESIDE = ("/", "/account", "/_style")
 """Where pages are found: the first one, and what no navigation need lead to."""
 
 
@@ -31,7 +30,6 @@ class Setting:
     scale: int = 1
     script: bool = True
     keyboard: bool = False
-    options: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.name
@@ -63,7 +61,6 @@ def look_at_everything(visits: Visits, role: str | None, setting: Setting) -> di
         starts = _BESIDE if role else ("/sign-in",)
         for url in pages_from(page.context.request, visits.demo.url, starts):
             page.goto(url)
-            page.wait_for_load_state("networkidle")
             found = standing_faults(page) + axe_faults(page)
             if setting.keyboard:
                 found += keyboard_faults(page)
@@ -72,7 +69,7 @@ def look_at_everything(visits: Visits, role: str | None, setting: Setting) -> di
     return faults
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "official-restricted"])
 def test_every_page_of_a_role_stands(visits: Visits, role: str | None) -> None:
     assert look_at_everything(visits, role, USUAL) == {}
 
