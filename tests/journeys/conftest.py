@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from portal.identity import totp
+
+# What must come to pass does, sooner or later: a busy machine is no fault of the page.
+expect.set_options(timeout=20_000)
 
 
 class Visits:

@@ -43,6 +43,7 @@ def test_a_person_is_invited_joins_is_signed_out_and_locked(visits: Visits, widt
 
         page.goto(f"{url}/administration/people/{newcomer.id}")
         page.get_by_role("link", name="Lock the account").click()
+        page.wait_for_url("**/lock")
         assert standing_faults(page) + axe_faults(page) == []
         page.get_by_role("button", name="Lock").click()
         expect(page.get_by_text("Nobody signs in to this account while it is locked.")).to_be_visible()

@@ -48,6 +48,7 @@ def test_an_officer_finds_a_person_and_adds_them_to_a_programme_and_ends_it(
         find_person(page, visits.demo.url, newcomer.name)
         page.get_by_role("link", name=newcomer.name).click()
         page.get_by_role("link", name="Add to a programme").click()
+        expect(page.locator("h1")).to_have_text("Add to a programme")
         fill_membership(page)
         page.fill("#until", "2031-05-03")
         assert faults(page) == []
@@ -64,6 +65,7 @@ def test_an_officer_finds_a_person_and_adds_them_to_a_programme_and_ends_it(
         page.get_by_role("link", name="End Harbour").click()
         page.fill("#reason", "Left the programme")
         page.get_by_role("button", name="Go on").click()
+        expect(page.locator("h1")).to_have_text("End a membership: is that right?")
         assert faults(page) == []
         page.get_by_role("button", name="End the membership").click()
         expect(page.get_by_text("It has ended.")).to_be_visible()
