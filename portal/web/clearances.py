@@ -93,7 +93,7 @@ def groups(policy: SecurityPolicy, values: MultiDict[str, str]) -> Sequence[Grou
         Group(
             f"{TAG}{tag.tag_set}",
             tag.name,
-            _HINTS[tag.kind],
+            _names_hint(policy) if _names_policy(tag) else _HINTS[tag.kind],
             tuple(
                 Value(item.name, _value_words(item), item.name in values.getlist(f"{TAG}{tag.tag_set}"))
                 for item in tag.categories
@@ -103,6 +103,10 @@ def groups(policy: SecurityPolicy, values: MultiDict[str, str]) -> Sequence[Grou
         for tag in sorted(policy.tags, key=lambda tag: not _names_policy(tag))
         if tag.kind in _HINTS
     ]
+
+
+def _names_hint(policy: SecurityPolicy) -> str:
+    return f"Whose documents it covers: without {policy.name} it opens no {policy.name} document."
 
 
 def _names_policy(tag: Tag) -> bool:
