@@ -170,7 +170,7 @@ class Grants:
             self._access.require(session, actor, Action.GRANT_CLEARANCE)
             grants = self._views.of(session, actor, person_id)
         if grants is None:
-            raise _no_person()
+            raise NotFound("There is no such person.")
         self._record_shown(actor, [view.id for view in grants.all], target=person_id)
         return grants
 
@@ -207,7 +207,7 @@ class Grants:
             given = Role(role)
         except ValueError:
             raise Invalid("There is no such role.", mend=f"Use one of {', '.join(Role)}.") from None
-        period = self._period(valid_from, valid_until)
+        period = fields.period(self._clock(), valid_from, valid_until)
         row = models.RoleGrant(id=models.new_id(), role=given.value, **_held(actor, person_id, period))
         return self._grant(actor, row, reason, dry=dry)
 
@@ -241,7 +241,7 @@ class Grants:
             clearance = self._access.policy.clearance_up_to(up_to, categories)
         except InvalidClearance as fault:
             raise _not_in_policy(fault) from None
-        period = self._period(valid_from, valid_until)
+        period = fields.period(self._clock(), valid_from, valid_until)
         row = models.ClearanceGrant(
             id=models.new_id(), **_contents(clearance), **_held(actor, person_id, period)
         )
@@ -278,7 +278,7 @@ class Grants:
             raise NotFound("There is no such programme.")
         if not programme.active:
             raise Conflict("This programme is closed.", mend="Choose one that is open.")
-        period = self._period(valid_from, valid_until)
+        period = fields.period(self._clock(), valid_from, valid_until)
         row = models.Membership(
             id=models.new_id(), programme_id=programme_id, **_held(actor, person_id, period)
         )
@@ -322,7 +322,7 @@ class Grants:
                 f"A briefing does not open {', '.join(sorted(above))}: that takes a clearance.",
                 mend="Leave these levels out, and grant a clearance instead.",
             )
-        period = self._period(valid_from, valid_until)
+        period = fields.period(self._clock(), valid_from, valid_until)
         row = models.Briefing(id=models.new_id(), **_contents(covered), **_held(actor, person_id, period))
         return self._grant(actor, row, reason, dry=dry)
 
@@ -334,16 +334,13 @@ class Grants:
 
     # What they have in common
 
-    def _period(self, valid_from: datetime | None, valid_until: datetime | None) -> Period:
-        return fields.period(self._clock(), valid_from, valid_until)
-
     def _may_change(self, actor: Actor, action: Action, person_id: str) -> None:
         """Require the action, and that it concerns somebody else who exists."""
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, action)
             self._refuse_own(actor, action, person_id)
             if session.get(models.Person, person_id) is None:
-                raise _no_person()
+                raise NotFound("There is no such person.")
 
     def _refuse_own(self, actor: Actor, action: Action, person_id: str) -> None:
         if person_id != actor.person_id:
@@ -496,10 +493,6 @@ def _refuse_twice(session: Session, row: _Row) -> None:
                 "This person holds the same for part of that time.",
                 mend="End that grant first, or let the new one begin where it ends.",
             )
-
-
-def _no_person() -> NotFound:
-    return NotFound("There is no such person.")
 
 
 def _not_in_policy(fault: InvalidClearance) -> Invalid:
