@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from flask import Flask, Response, request
 
@@ -110,23 +111,35 @@ def stylesheet(classifications: Iterable[tuple[int, str | None]]) -> str:
     return "".join(rules.values())
 
 
-def install(app: Flask, classifications: Iterable[tuple[int, str | None]], *, https: bool = False) -> None:
-    """Serve the style sheet at /policy.css and register the Jinja global `policy_css_url`.
+Colours = Iterable[tuple[int, "str | None"]]
+
+
+def install(app: Flask, classifications: Callable[[], Colours], *, https: bool = False) -> None:
+    """Serve the style sheet of the classifications of now at /policy.css, and tell templates its `policy_css_url`.
 
     The address carries the sheet's digest, so that it may be kept for ever and a new policy shows at once.
     """
-    css = stylesheet(classifications)
-    digest = hashlib.sha256(css.encode()).hexdigest()[:12]
+    made = lru_cache(4)(lambda colours: _sheet(stylesheet(colours)))
+
+    def current() -> tuple[str, str]:
+        found: tuple[str, str] = made(tuple(classifications()))
+        return found
 
     def policy_css() -> Response:
+        css, digest = current()
         response = Response(css, mimetype="text/css")
         response.headers.update(asset_headers(https=https))
         if request.args.get("v") != digest:
             response.headers["Cache-Control"] = "no-cache"
         return response
 
+    current()
     app.add_url_rule("/policy.css", ENDPOINT, policy_css, methods=["GET"])
-    app.jinja_env.globals["policy_css_url"] = f"/policy.css?v={digest}"
+    app.context_processor(lambda: {"policy_css_url": f"/policy.css?v={current()[1]}"})
+
+
+def _sheet(css: str) -> tuple[str, str]:
+    return css, hashlib.sha256(css.encode()).hexdigest()[:12]
 
 
 def _luminance(colour: Colour) -> float:

@@ -46,8 +46,11 @@ def install(app: Flask, runtime: Runtime) -> None:
     """Register pages, assets, the policy's colours, and what every template may use."""
     https = runtime.settings.secure
     assets.install(app, assets.Assets.load(), https=https)
-    classifications = [(item.lacv, item.color) for item in runtime.access.policy.classifications]
-    policy_css.install(app, classifications, https=https)
+    policy_css.install(
+        app,
+        lambda: [(item.lacv, item.color) for item in runtime.access.policy.classifications],
+        https=https,
+    )
     for endpoint in ("static", "policy_css"):
         open_to_anyone(app.view_functions[endpoint])
     frame.install(app, runtime)

@@ -31,7 +31,7 @@ def make_app() -> Flask:
     app.config.update(SECRET_KEY="only for this sample", TAKEN=[], WTF_CSRF_CHECK_DEFAULT=False)
     CSRFProtect(app)
     assets.install(app, assets.Assets.load())
-    policy_css.install(app, data.COLOURS)
+    policy_css.install(app, lambda: data.COLOURS)
     app.before_request(lambda: setattr(g, "nonce", security_headers.new_nonce()))
     app.after_request(_headers)
     app.context_processor(_context)

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from flask import Flask
+from flask import Flask, render_template_string
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,10 +78,16 @@ def test_a_number_that_stands_twice_is_refused():
         policy_css.stylesheet([(1, "green"), (1, None)])
 
 
+def address(app: Flask) -> str:
+    """Return the address that templates are told."""
+    with app.test_request_context():
+        return render_template_string("{{ policy_css_url }}")
+
+
 def test_the_sheet_is_kept_under_its_own_address_only():
     app = Flask("colours", static_folder=None)
-    policy_css.install(app, [(1, "green")])
-    url = app.jinja_env.globals["policy_css_url"]
+    policy_css.install(app, lambda: [(1, "green")])
+    url = address(app)
     client = app.test_client()
     kept = client.get(url)
     assert kept.mimetype == "text/css"
@@ -90,10 +96,12 @@ def test_the_sheet_is_kept_under_its_own_address_only():
     assert client.get("/policy.css?v=before").headers["Cache-Control"] == "no-cache"
 
 
-def test_a_new_policy_has_a_new_address():
-    def url(colour: str) -> object:
-        app = Flask("colours", static_folder=None)
-        policy_css.install(app, [(1, colour)])
-        return app.jinja_env.globals["policy_css_url"]
-
-    assert url("green") != url("navy")
+def test_a_new_policy_has_a_new_address_at_once():
+    app = Flask("colours", static_folder=None)
+    active = [(1, "green")]
+    policy_css.install(app, lambda: active)
+    before = address(app)
+    assert address(app) == before
+    active[:] = [(1, "navy")]
+    assert address(app) != before
+    assert "--cls:#000080" in app.test_client().get(address(app)).text
