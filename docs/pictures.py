@@ -94,7 +94,7 @@ def _first_entry(page: Page, demo: Demo) -> None:
 PICTURES = (
     Picture("sign-in", None, "/sign-in"),
     Picture("partner-home", "partner", "/"),
-    Picture("upload", "partner", "/send", _prepare_sending, height=1000),
+    Picture("upload", "partner", "/send", _prepare_sending, height=1200),
     Picture("official-documents", "official", "/documents"),
     Picture("document", "official", "/documents", _view),
     Picture("officer-person", "officer", "/officer/people", _first_person),
