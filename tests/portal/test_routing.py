@@ -17,6 +17,7 @@ from tests.portal.worlds import World
 
 OPEN = {
     "api.openapi",
+    "api.binding_certificate",
     "static",
     "policy_css",
     "sign_in.page",
@@ -43,6 +44,10 @@ WHO: dict[str, frozenset[str]] = {
     "upload.": frozenset({"partner"}),
     "audit.": frozenset({"auditor"}),
     "officer.": frozenset({"officer"}),
+    "policy.": frozenset({"officer"}),
+    "rules.own_instructions": READERS,
+    "rules.acknowledge": READERS,
+    "rules.": frozenset({"officer"}),
     "administration.": frozenset({"administrator"}),
 }
 """Endpoint, or the beginning of several, → the roles that get in; the first that fits counts."""
@@ -103,7 +108,13 @@ def test_only_views_that_stream_a_body_check_the_token_of_the_form_themselves(wo
         for rule in rules(world)
         if (door := door_of(world.app.view_functions[rule.endpoint])) is not None and door.own_csrf
     }
-    assert own == {"api.deposit", "api.deposit_version", "upload.receive", "upload.receive_version"}
+    assert own == {
+        "api.deposit",
+        "api.deposit_version",
+        "policy.propose",
+        "upload.receive",
+        "upload.receive_version",
+    }
 
 
 def is_sign_in(answer: TestResponse) -> bool:
