@@ -118,11 +118,12 @@ class Access:
     def subject_of(self, session: Session, person_id: str, assurance: int) -> Subject:
         """Load the subject of any person, as if signed in with this assurance."""
         person, organisation, roles = self._holder(session, person_id)
+        clearances, briefings, facilities = _held(session, person_id)
         return replace(
             self._without_grants(person, organisation, roles, assurance),
             clearances=tuple(
                 rq.ClearanceGrant(clearance_of(row), rq.Period(row.valid_from, row.valid_until))
-                for row in _of_person(session, models.ClearanceGrant, person_id)
+                for row in clearances
             ),
             memberships=tuple(
                 rq.Membership(row.programme_id, rq.Period(row.valid_from, row.valid_until))
@@ -135,7 +136,7 @@ class Access:
                     _categories(row.categories),
                     rq.Period(row.valid_from, row.valid_until),
                 )
-                for row in _of_person(session, models.Briefing, person_id)
+                for row in briefings
             ),
             facilities=tuple(
                 rq.FacilityClearance(
@@ -143,11 +144,7 @@ class Access:
                     frozenset(json.loads(row.classifications)),
                     rq.Period(row.valid_from, row.valid_until),
                 )
-                for row in session.scalars(
-                    select(models.FacilityClearance).where(
-                        models.FacilityClearance.organisation_id == person.organisation_id
-                    )
-                )
+                for row in facilities
             ),
             acknowledgements=acknowledgements(session, person_id),
         )
@@ -395,11 +392,25 @@ def acknowledgements(session: Session, person_id: str) -> tuple[rq.Acknowledgeme
     )
 
 
-_Grant = TypeVar("_Grant", models.ClearanceGrant, models.Membership, models.Briefing)
-
-
-def _of_person(session: Session, kind: type[_Grant], person_id: str) -> Sequence[_Grant]:
-    return session.scalars(select(kind).where(kind.person_id == person_id)).all()
+def _held(
+    session: Session, person_id: str
+) -> tuple[Sequence[models.ClearanceGrant], Sequence[models.Briefing], Sequence[models.FacilityClearance]]:
+    """Return a person's clearances and briefings and their organisation's clearances, in one query: each has few."""
+    rows = session.execute(
+        select(models.ClearanceGrant, models.Briefing, models.FacilityClearance)
+        .select_from(models.Person)
+        .outerjoin(models.ClearanceGrant, models.ClearanceGrant.person_id == models.Person.id)
+        .outerjoin(models.Briefing, models.Briefing.person_id == models.Person.id)
+        .outerjoin(
+            models.FacilityClearance,
+            models.FacilityClearance.organisation_id == models.Person.organisation_id,
+        )
+        .where(models.Person.id == person_id)
+    ).all()
+    clearances = dict.fromkeys(row[0] for row in rows if row[0] is not None)
+    briefings = dict.fromkeys(row[1] for row in rows if row[1] is not None)
+    facilities = dict.fromkeys(row[2] for row in rows if row[2] is not None)
+    return tuple(clearances), tuple(briefings), tuple(facilities)
 
 
 def _categories(text: str) -> Mapping[str, frozenset[str]]:
