@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies import Clearance, Label, parse_policy
-from policies.rules import LabelTable
-from tests.policies.builders import NOW, PERMISSIVE, RESTRICTIVE, classes, spif, tag_set, value
+from policies import Clearance, Label, bulk, parse_policy
+from policies.requests import Action
+from policies.rules import LabelTable, visible_labels
+from tests.policies.builders import (
+    ENDED,
+    NOW,
+    PERMISSIVE,
+    RESTRICTIVE,
+    classes,
+    environment,
+    instruction,
+    label,
+    shipped,
+    spif,
+    subject,
+    tag_set,
+    value,
+)
 
 WINDOW = 'notBefore="2026-01-01T00:00:00Z" notAfter="2026-12-31T00:00:00Z"'
 POLICY = parse_policy(
@@ -61,3 +78,29 @@ def test_every_permissive_tag_must_be_met() -> None:
     for name in held:
         fewer = {other: values for other, values in held.items() if other != name}
         assert table.held(POLICY.mask(POLICY.clearance(["LOW"], fewer))) == []
+
+
+def test_a_table_that_was_kept_is_not_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = LabelTable(shipped(), [label()])
+    other = LabelTable(POLICY, [label()])
+    assert visible_labels(subject(), other, environment()) == {label()}
+
+    def made(*_: object) -> None:
+        raise AssertionError("a table was made")
+
+    monkeypatch.setattr(bulk.LabelTable, "__init__", made)
+    assert visible_labels(subject(), table, environment()) == {label()}
+
+
+def test_a_briefing_opens_what_lies_below_the_level_of_clearances_and_no_more() -> None:
+    values = {"Context": {"NATO"}}
+    told = instruction("RESTRICTED", "CONFIDENTIAL", **values)
+    person = subject(clearances=(), briefings=(told,))
+    low, middle = label("NATO RESTRICTED"), label("NATO CONFIDENTIAL")
+    assert visible_labels(person, [low, middle], environment()) == {low}
+    assert visible_labels(person, [low], environment(ceiling="UNCLASSIFIED")) == frozenset()
+    ended = replace(told, period=ENDED)
+    assert visible_labels(replace(person, briefings=(ended,)), [low], environment()) == frozenset()
+    bare = instruction("RESTRICTED")
+    assert visible_labels(replace(person, briefings=(bare,)), [low], environment()) == frozenset()
+    assert visible_labels(person, [low], environment(), Action.LOG_READ) == frozenset()

@@ -95,6 +95,16 @@ def test_what_is_out_of_time_is_said_with_the_moment() -> None:
     ]
 
 
+def test_a_decision_is_made_at_its_time() -> None:
+    limited = policy(attributes=WINDOW)
+    held, cleared = limited.label("HIGH", {"T": ["V"]}), limited.clearance(["HIGH"], {"T": ["V"]})
+    assert limited.decide(held, cleared, datetime(2026, 6, 1, tzinfo=UTC)).permitted
+    told = [limited.decide(held, cleared, at) for at in (EARLY, LATE, None)]
+    assert [decision.permitted for decision in told] == [False] * 3
+    codes = [[reason.code for reason in decision.reasons] for decision in told]
+    assert codes == [["not-yet-valid"], ["no-longer-valid"], ["time-needed"]]
+
+
 def test_names_that_the_policy_does_not_hold_are_said() -> None:
     strange = Label.of("2.25.7", "ULTRA", {"Nothing": ["X"], "Caveat": ["Z"]})
     assert [reason.text for reason in small().problems(strange)] == [
@@ -149,7 +159,7 @@ def test_a_label_compiles_to_its_own_bits() -> None:
         (lambda: small().offer(clearance(), "ULTRA"), ["“ULTRA” is no classification of TEST."]),
     ],
 )  # fmt: skip
-def test_a_clearance_that_names_nothing_known_is_refused_with_the_names(
+def test_a_clearance_that_names_nothing_known_is_deniedwith_the_names(
     ask: object, sentences: list[str]
 ) -> None:
     with pytest.raises(InvalidClearance) as refused:
@@ -167,7 +177,9 @@ def test_a_denial_says_everything_that_is_lacking_in_order() -> None:
         "The clearance lacks K of Codeword.",
     ]
     foreign = Clearance("2.25.9", frozenset({"HIGH"}))
-    [reason] = small().decide(Label.of("2.25.7", "HIGH"), foreign).reasons
+    denied = small().decide(Label.of("2.25.7", "HIGH"), foreign)
+    assert denied.permitted is False
+    [reason] = denied.reasons
     assert reason.text == "The clearance is of the policy 2.25.9, not of TEST."
     with pytest.raises(InvalidLabel) as refused:
         small().label("ULTRA")
@@ -187,7 +199,7 @@ def test_spelling_is_the_policys_own() -> None:
     assert shipped().parse_marking("nato sans classification", "fr") == plain
 
 
-def test_places_that_are_none_are_refused_with_the_reason() -> None:
+def test_places_that_are_none_are_deniedwith_the_reason() -> None:
     with pytest.raises(InvalidRequest, match=r"192\.0\.2\.1/24 is no network: .*host bits set"):
         network("192.0.2.1/24")
     with pytest.raises(InvalidRequest, match="hours are local times, without an offset of their own"):
