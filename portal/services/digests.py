@@ -15,6 +15,10 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="digest")
 
 
+# Threads do not live on in a forked child (a demonstration is built, then served): it makes its own.
+os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
 class SideDigest:
     """A SHA-256 whose `update` returns while another thread still reads the data: leave it as it is until `wait`."""
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 
 import pytest
 
@@ -30,3 +31,15 @@ def test_after_waiting_the_memory_may_be_used_again() -> None:
         side.update(memory)
         side.wait()
     assert side.digest() == plain.digest()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_digests_with_threads_of_its_own() -> None:
+    SideDigest().update(bytes(1 << 20))
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        side = SideDigest()
+        side.update(bytes(1 << 20))
+        os._exit(0 if side.digest() == hashlib.sha256(bytes(1 << 20)).digest() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
