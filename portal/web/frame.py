@@ -107,7 +107,7 @@ def install(app: Flask, runtime: Runtime) -> None:
     """Give every template its context, and `/` its way home."""
     app.extensions[_COUNTS] = {}
     app.context_processor(lambda: _context(runtime))
-    app.jinja_env.filters["zip_with"] = lambda first, second: list(zip(first, second, strict=True))
+    install_filters(app)
     app.add_url_rule("/", "home", home, methods=["GET"])
 
 
@@ -117,6 +117,11 @@ def count_beside(app: Flask, endpoint: str, count: Count) -> None:
     It is asked anew for each page, so it must be one quick query; when it raises a PortalError nothing stands there.
     """
     app.extensions[_COUNTS][endpoint] = count
+
+
+def install_filters(app: Flask) -> None:
+    """Give templates the filters that the parts use."""
+    app.jinja_env.filters["zip_with"] = lambda first, second: list(zip(first, second, strict=True))
 
 
 @signed_in()

@@ -62,6 +62,7 @@ def test_the_list_follows_what_is_typed_and_no_address_tells_the_words(listed: P
 
 def test_the_banner_follows_the_list(visits: Visits, listed: Page) -> None:
     page = listed
+    page.goto(f"{visits.demo.url}/documents?sort=-label")
     expect(page.locator("#banner-top")).to_have_text("NATO SECRET")
     page.locator("#q").press_sequentially("site survey")
     expect(page.locator("#banner-top")).to_have_text("NATO UNCLASSIFIED")

@@ -13,7 +13,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.serving import make_server
 
 from portal.http import security_headers
-from portal.web import assets, policy_css, style
+from portal.web import assets, frame, policy_css, style
 from portal.web import style_data as data
 from tests.portal.web.sample_files import pdf_of
 from tests.shared import DOCUMENTS
@@ -31,6 +31,7 @@ def make_app() -> Flask:
     app.config.update(SECRET_KEY="only for this sample", TAKEN=[], WTF_CSRF_CHECK_DEFAULT=False)
     CSRFProtect(app)
     assets.install(app, assets.Assets.load())
+    frame.install_filters(app)
     policy_css.install(app, lambda: data.COLOURS)
     app.before_request(lambda: setattr(g, "nonce", security_headers.new_nonce()))
     app.after_request(_headers)
