@@ -9,7 +9,7 @@ from threading import Thread
 from types import SimpleNamespace as Thing
 
 from flask import Flask, Response, abort, current_app, g, render_template, request
-from flask_wtf.csrf import CSRFProtect
+from flask_wtf.csrf import CSRFProtect, generate_csrf
 from werkzeug.serving import make_server
 
 from portal.http import security_headers
@@ -42,6 +42,8 @@ def make_app() -> Flask:
     app.add_url_rule("/marking", view_func=_marking, methods=["POST"])
     app.add_url_rule("/fragment", view_func=_fragment, methods=["POST"])
     app.add_url_rule("/api/v1/documents", view_func=_take, methods=["POST"])
+    app.add_url_rule("/send/token", endpoint="token", view_func=lambda: {"token": generate_csrf()})
+    app.add_url_rule("/send/arrived", endpoint="arrived", view_func=dict, methods=["POST"])
     return app
 
 
