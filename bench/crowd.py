@@ -70,7 +70,23 @@ class Crowd:
         row = {"id": row_id, "nation": nation, "active": True, "created": self._since}
         row["name_sealed"] = self._rows.text("organisations", row_id, "name_sealed", name)
         self._rows.put(connection, models.Organisation, [row])
+        self._rows.put(connection, models.FacilityClearance, [self._facility(row_id)])
         return row_id
+
+    def _facility(self, organisation: str) -> dict[str, Any]:
+        row_id = models.new_id()
+        return {
+            "id": row_id,
+            "organisation_id": organisation,
+            "policy_id": self._policy.id,
+            "classifications": json.dumps(sorted(LEVELS)),
+            "authority_sealed": self._rows.text(
+                "facility_clearances", row_id, "authority_sealed", "National Security Authority"
+            ),
+            "valid_from": self._since,
+            "valid_until": None,
+            "granted_by": None,
+        }
 
     def programmes(self, connection: Connection, count: int, lead: str) -> tuple[str, ...]:
         rows = []
