@@ -33,8 +33,12 @@ demo: setup ## Serve a demonstration on http://localhost:PORT, with the sign-ins
 	exec $(BIN)/strongroom demo --data $(DATA) --port $(PORT)
 
 .PHONY: test
-test: setup ## Run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+test: setup ## Run all tests; pages and journeys in every setting have targets of their own
+	$(BIN)/pytest -n 3 --dist loadgroup
+
+.PHONY: pages
+pages: setup ## Look at every page of every role once, in Chromium
+	$(BIN)/pytest -n 2 -m thorough -k "not setting" tests/journeys/test_every_page.py
 
 .PHONY: journeys
 journeys: setup ## Look at every page in both themes, at every width, enlarged, without script; run the journeys

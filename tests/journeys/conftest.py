@@ -17,6 +17,13 @@ from portal.identity import totp
 expect.set_options(timeout=20_000)
 
 
+LOOKS = (
+    pytest.param(1440, "light", id="1440-light"),
+    pytest.param(390, "dark", id="390-dark", marks=pytest.mark.thorough),
+)
+"""Width and theme of a journey: at a desk in `make test`, on a phone too in `make journeys`."""
+
+
 class Visits:
     """Signed-in browser contexts by role; each person signs in once, since a code is accepted once."""
 

@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.checking import axe_faults, standing_faults
-from tests.journeys.conftest import Visits
+from tests.journeys.conftest import LOOKS, Visits
 from tests.journeys.newcomers import add_newcomer, enter, join
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_a_person_is_invited_joins_is_signed_out_and_locked(visits: Visits, width: int, theme: str) -> None:
     url, window = visits.demo.url, {"width": width, "height": 900}
     look = {"viewport": window, "color_scheme": theme, "reduced_motion": "reduce"}

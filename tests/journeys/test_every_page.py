@@ -1,6 +1,7 @@
 """Every page that each role reaches, in every setting that people use: nothing broken, nothing out of reach.
 
-`make test` looks at them once; `make journeys` at both themes and widths, at 320 px, at 200 % and without script.
+`make pages`, a part of CI, looks at them once; `make journeys` at both themes and widths, at 320 px, at 200 % and
+without script.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from tests.journeys.checking import axe_faults, keyboard_faults, standing_faults
 from tests.journeys.conftest import Visits
 from tests.journeys.crawling import pages_from
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600), pytest.mark.xdist_group("every-page")]
+pytestmark = [pytest.mark.browser, pytest.mark.thorough, pytest.mark.timeout(600)]
 
 ROLES = (None, "partner", "official", "official-restricted", "officer", "auditor", "administrator")
 _BESIDE = ("/", "/account", "/_style")
@@ -74,7 +75,6 @@ def test_every_page_of_a_role_stands(visits: Visits, role: str | None) -> None:
     assert look_at_everything(visits, role, USUAL) == {}
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("setting", OTHERS, ids=str)
 @pytest.mark.parametrize("role", ROLES)
 def test_every_page_of_a_role_stands_in_every_setting(

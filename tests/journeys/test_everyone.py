@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from portal.identity import totp
 from tests.journeys.checking import axe_faults, keyboard_faults, standing_faults
-from tests.journeys.conftest import Visits
+from tests.journeys.conftest import LOOKS, Visits
 from tests.journeys.newcomers import PASSWORD, add_newcomer, enter, join
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -35,7 +35,7 @@ def test_an_appearance_is_chosen_in_the_menu_and_holds_from_the_first_byte(
         assert 'data-bs-theme="dark"' not in page.content()
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_somebody_new_signs_in_by_keyboard_changes_the_password_and_signs_out(
     visits: Visits, width: int, theme: str
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.checking import axe_faults, keyboard_faults, standing_faults
-from tests.journeys.conftest import Visits
+from tests.journeys.conftest import LOOKS, Visits
 from tests.journeys.newcomers import Newcomer, make_newcomer
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -39,7 +39,7 @@ def fill_membership(page: Page) -> None:
     page.fill("#reason", "Order 12 of 24 November")
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 def test_an_officer_finds_a_person_and_adds_them_to_a_programme_and_ends_it(
     visits: Visits, newcomer: Newcomer, width: int, theme: str
 ) -> None:
@@ -155,7 +155,7 @@ def tab_to(page: Page, selector: str) -> None:
     raise AssertionError(f"Tab does not reach {selector}")
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark"), (320, "light")])
+@pytest.mark.parametrize(("width", "theme"), [*LOOKS, (320, "light")])
 def test_why_shows_every_rule_for_a_person_and_a_document_found_by_typing(
     visits: Visits, width: int, theme: str
 ) -> None:
