@@ -33,12 +33,12 @@ demo: setup ## Serve a demonstration on http://localhost:PORT, with the sign-ins
 	exec $(BIN)/strongroom demo --data $(DATA) --port $(PORT)
 
 .PHONY: test
-test: setup ## Run all tests; pages and journeys in every setting have targets of their own
+test: setup ## Run the tests, the main job in Chromium among them; the other journeys are in pages
 	$(BIN)/pytest -n 3 --dist loadgroup
 
 .PHONY: pages
-pages: setup ## Look at every page of every role once, in Chromium
-	$(BIN)/pytest -n 2 -m thorough -k "not setting" tests/journeys/test_every_page.py
+pages: setup ## Walk the journeys of all roles and look at every page once, in Chromium; CI does too
+	$(BIN)/pytest -n 2 --dist loadgroup -m 'journey or thorough' -k 'not setting and not 390-dark' tests/journeys
 
 .PHONY: journeys
 journeys: setup ## Look at every page in both themes, at every width, enlarged, without script; run the journeys

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import BinaryIO
 
+_FARTHEST = 2**63 - 1
+
 
 class BudgetSpent(Exception):
     """The look into the content went as far as it may."""
@@ -33,6 +35,9 @@ class BoundedReader(io.RawIOBase):
         if offset < 0:
             # Both an OSError, as zipfile expects of a file, and a ValueError.
             raise io.UnsupportedOperation("before the beginning")
+        if offset > _FARTHEST:
+            # A damaged archive may name any place; further than this a file answers with an OverflowError.
+            raise io.UnsupportedOperation("beyond the end of any file")
         return self._source.seek(offset)
 
     def tell(self) -> int:  # noqa: D102

@@ -21,7 +21,7 @@ LOOKS = (
     pytest.param(1440, "light", id="1440-light"),
     pytest.param(390, "dark", id="390-dark", marks=pytest.mark.thorough),
 )
-"""Width and theme of a journey: at a desk in `make test`, on a phone too in `make journeys`."""
+"""Width and theme of a journey: at a desk in `make pages`, on a phone too in `make journeys`."""
 
 
 class Visits:

@@ -11,7 +11,7 @@ from tests.journeys.checking import axe_faults, standing_faults
 from tests.journeys.conftest import LOOKS, Visits
 from tests.journeys.newcomers import add_newcomer, enter, join
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize(("width", "theme"), LOOKS)

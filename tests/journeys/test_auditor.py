@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Visits
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(240)]
 # A browser on a busy machine may take longer than the five seconds that Playwright waits by itself.
 expect.set_options(timeout=20_000)
 SIZES = ({"width": 1440, "height": 900}, {"width": 390, "height": 844})

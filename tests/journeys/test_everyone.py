@@ -12,7 +12,7 @@ from tests.journeys.checking import axe_faults, keyboard_faults, standing_faults
 from tests.journeys.conftest import LOOKS, Visits
 from tests.journeys.newcomers import PASSWORD, add_newcomer, enter, join
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("script", [True, False])

@@ -9,7 +9,7 @@ from tests.journeys.checking import axe_faults, keyboard_faults, standing_faults
 from tests.journeys.conftest import LOOKS, Visits
 from tests.journeys.newcomers import Newcomer, make_newcomer
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(240)]
 
 LONG = "W" * 200
 ARABIC = "توماس ويلك"

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.journeys.checking import axe_faults, keyboard_faults
 from tests.journeys.conftest import Visits
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(240)]
 REFUSED = "Failed to load resource"
 
 

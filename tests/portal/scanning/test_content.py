@@ -253,6 +253,11 @@ def test_an_envelope_is_recognised(head: bytes, media_type: str, told: set[Notic
     assert kinds(found) == told
 
 
+def test_a_7z_whose_table_lies_beyond_any_file_is_damaged() -> None:
+    data = b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(4) + (2**64 - 1).to_bytes(8, "little") + bytes(80)
+    assert kinds(facts(data, "far.7z")) == {NoticeKind.DAMAGED}
+
+
 @settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from(sorted(REAL)),
