@@ -309,8 +309,8 @@ def _paths() -> Json:
             "get": {
                 **_operation(
                     "readBindingCertificate",
-                    "The X.509 certificate against which bindings are checked.",
-                    {"200": _bytes("The certificate.", _FILE, "application/x-pem-file")},
+                    "The X.509 certificates against which bindings are checked, the current one first.",
+                    {"200": _bytes("The certificates.", _FILE, "application/x-pem-file")},
                 ),
                 "security": [],
             },

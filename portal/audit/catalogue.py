@@ -251,6 +251,11 @@ def _entries() -> Mapping[str, Entry]:
         outcomes=True,
         discloses=True,
     )
+    add(
+        "document.digest",
+        "A digest of a document's content was computed, inside the portal: nothing of it was handed out.",
+        outcomes=True,
+    )
     # The log itself
     add("log.search", "Records of the access log were shown.", SELECTION, SHOWN)
     add("log.read", "One record of the access log was shown.", {"record": Kind.COUNT, "proof": Kind.FLAG})

@@ -98,7 +98,7 @@ def render(
 @click.option(
     "--certificate",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Certificate (PEM) of the portal that made it: /api/v1/binding-certificate.",
+    help="Certificates (PEM) of the portal that made it: /api/v1/binding-certificate.",
 )
 @json_option
 def verify(
@@ -118,11 +118,11 @@ def verify(
         raise Fails("This binding carries no signature, so it proves nothing.", mend="Get a signed one.")
     if file is not None:
         with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").digest()
-        if digest != signed.sha256:
+            digest = hashlib.file_digest(stream, signed.algorithm).digest()
+        if digest != signed.digest:
             raise Fails(
-                f"{file} is not the document that this label was bound to: its SHA-256 is {digest.hex()}, "
-                f"the bound one {signed.sha256.hex()}.",
+                f"{file} is not the document that this label was bound to: its {signed.algorithm} is "
+                f"{digest.hex()}, the bound one {signed.digest.hex()}.",
                 mend="Get document and label anew, both of the same version.",
             )
     own = _policy_of(bound.label, _policy(policy_file))
@@ -130,7 +130,8 @@ def verify(
         "marking": own.marking(bound.label),
         "policy": own.name,
         "data": bound.data.uri,
-        "sha256": signed.sha256.hex(),
+        "algorithm": signed.algorithm,
+        "digest": signed.digest.hex(),
         "file": "the same" if file is not None else "not compared",
         "signer": signed.certificate.subject.rfc4514_string(),
         "certificate_sha256": signed.fingerprint,
@@ -140,12 +141,14 @@ def verify(
         click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
         return
     click.echo(f"{facts['marking']}\n")
-    click.echo(f"Data            {bound.data.uri}\nSHA-256         {facts['sha256']}")
+    click.echo(f"Data            {bound.data.uri}\n{signed.algorithm:<15} {signed.digest.hex()}")
     click.echo(
         f"File            {'is that document' if file is not None else 'not compared: none was named'}"
     )
     vouched = (
-        "the one given" if signed.trusted else "carried by the binding itself; name one with --certificate"
+        "among those given"
+        if signed.trusted
+        else "carried by the binding itself; name one with --certificate"
     )
     click.echo(
         f"Signed by       {facts['signer']}\nCertificate     {vouched}\n                {signed.fingerprint}"
@@ -187,7 +190,7 @@ def _signature(data: bytes, certificate: Path | None) -> Any:
     if certificate is None:
         return check(data, None)
     try:
-        known = x509.load_pem_x509_certificate(certificate.read_bytes())
+        known = x509.load_pem_x509_certificates(certificate.read_bytes())
     except ValueError:
         raise Fails(
             f"{certificate} is no certificate in PEM.", mend="Name the portal's certificate."

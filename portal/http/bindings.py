@@ -22,8 +22,8 @@ def binding_answer(runtime: Runtime, actor: Actor, document_id: str, number: int
 
 
 def certificate_answer(runtime: Runtime) -> Response:
-    """Answer with the certificate against which bindings are checked; it is public."""
-    return _file(runtime, "binding-certificate.pem", runtime.bindings.key.pem.encode(), PEM_TYPE, {})
+    """Answer with the certificates against which bindings are checked, the current one first; they are public."""
+    return _file(runtime, "binding-certificate.pem", runtime.bindings.pem.encode(), PEM_TYPE, {})
 
 
 def _file(runtime: Runtime, name: str, content: bytes, kind: str, more: dict[str, str]) -> Response:

@@ -18,6 +18,7 @@ from portal.models.documents import (
     TitlePiece,
     Upload,
     Version,
+    VersionDigest,
     document_context,
 )
 from portal.models.grants import Briefing, ClearanceGrant, Membership, Programme
@@ -59,6 +60,7 @@ __all__ = [
     "Upload",
     "VerifiedRows",
     "Version",
+    "VersionDigest",
     "document_context",
     "new_id",
 ]

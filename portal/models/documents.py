@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import (
     BigInteger,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     String,
@@ -106,6 +107,22 @@ class Version(SealedRow):
     created: Mapped[datetime]
 
     file_name = SealedText("file_name_sealed")
+
+
+class VersionDigest(SealedRow):
+    """A version's SHA-384, which its binding carries; older versions get theirs when it is first asked for.
+
+    A table of its own: seals cover every column of their row, and those of older versions stand.
+    """
+
+    __tablename__ = "version_digests"
+    __table_args__ = (
+        ForeignKeyConstraint(["document_id", "number"], ["versions.document_id", "versions.number"]),
+    )
+
+    document_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    sha384: Mapped[bytes] = mapped_column(Octets(48))
 
 
 class Upload(Base):

@@ -1,16 +1,18 @@
 """The signature of a STANAG 4778 binding: XML-DSig with ECDSA and an X.509 certificate, made and checked by signxml.
 
 The signature covers the binding (its labels and the name of the data) and a manifest that holds the digest of the
-data, so that data of any size is bound by the digest it already has. Digests in the signature are SHA-384; the
-manifest's is the SHA-256 that a version carries from its deposit on, in its receipt and in the log as well.
+data, so that data of any size is bound by the digest it already has. All digests are SHA-384, as the profile demands;
+of bindings that were made before that one of the data may be a SHA-256.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import cast
 
 from cryptography import x509
@@ -37,8 +39,11 @@ MANIFEST_ID = "manifest-1"
 _VALID = timedelta(days=3650)
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """How many private keys NIST P-256 has, and one (SP 800-186, section 3.2.1.3)."""
-_SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
-_DIGEST_BYTES = 32
+_SHA384 = "http://www.w3.org/2001/04/xmldsig-more#sha384"
+_DIGESTS: Mapping[str, tuple[str, int]] = MappingProxyType(
+    {_SHA384: ("sha384", 48), "http://www.w3.org/2001/04/xmlenc#sha256": ("sha256", 32)}
+)
+"""Digests of the data that are taken, by their identifiers: name and length in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +103,14 @@ def _signs_only() -> x509.KeyUsage:
 
 @dataclass(frozen=True, slots=True)
 class SignedBinding:
-    """What a signature that holds vouches for: the data's name, its SHA-256, and whose certificate it carries.
+    """What a signature that holds vouches for: the data's name, its digest, and whose certificate it carries.
 
-    `trusted`: the certificate is the one that was given to check against.
+    `algorithm`: of the digest, as `hashlib` names it; `trusted`: the certificate is of those given to check against.
     """
 
     uri: str
-    sha256: bytes
+    algorithm: str
+    digest: bytes
     certificate: x509.Certificate
     trusted: bool
 
@@ -114,16 +120,16 @@ class SignedBinding:
         return self.certificate.fingerprint(hashes.SHA256()).hex()
 
 
-def sign(binding: bytes, uri: str, sha256: bytes, key: BindingKey) -> bytes:
-    """Return the binding with its signature, as UTF-8 XML; `sha256` is of the data that it names as `uri`."""
+def sign(binding: bytes, uri: str, sha384: bytes, key: BindingKey) -> bytes:
+    """Return the binding with its signature, as UTF-8 XML; `sha384` is of the data that it names as `uri`."""
     root = _parsed(binding)
     # The manifest moves into the signature at the end; meanwhile it stands where the signer finds it by its id.
     thing = etree.SubElement(root, f"{{{SIGNATURE}}}Object", nsmap={"ds": SIGNATURE})
     manifest = etree.SubElement(thing, f"{{{SIGNATURE}}}Manifest", Id=MANIFEST_ID)
     reference = etree.SubElement(manifest, f"{{{SIGNATURE}}}Reference", URI=uri)
-    etree.SubElement(reference, f"{{{SIGNATURE}}}DigestMethod", Algorithm=_SHA256)
+    etree.SubElement(reference, f"{{{SIGNATURE}}}DigestMethod", Algorithm=_SHA384)
     value = etree.SubElement(reference, f"{{{SIGNATURE}}}DigestValue")
-    value.text = base64.b64encode(sha256).decode()
+    value.text = base64.b64encode(sha384).decode()
     signer = XMLSigner(
         method=SignatureConstructionMethod.detached,
         signature_algorithm=SignatureMethod.ECDSA_SHA256,
@@ -138,11 +144,11 @@ def sign(binding: bytes, uri: str, sha256: bytes, key: BindingKey) -> bytes:
     return bytes(etree.tostring(root, encoding="UTF-8", xml_declaration=True))
 
 
-def verify(data: bytes, trusted: x509.Certificate | None) -> SignedBinding:
+def verify(data: bytes, trusted: Collection[x509.Certificate] | None) -> SignedBinding:
     """Check the signature of a binding, and return what it vouches for.
 
-    It must cover the one binding and its manifest, by ECDSA with SHA-384 digests, under `trusted` or, without it,
-    under the certificate that it carries. Raises Invalid, with the reason, when it does not hold.
+    It must cover the one binding and its manifest, by ECDSA with SHA-384 digests, under one of `trusted` or, without
+    them, under the certificate that it carries. Raises Invalid, with the reason, when it does not hold.
     """
     root = _parsed(data)
     carried = _certificate(root)
@@ -154,11 +160,10 @@ def verify(data: bytes, trusted: x509.Certificate | None) -> SignedBinding:
         # What was bound stays bound: the certificate's time is that of the signature, which it began before.
         verification_time=carried.not_valid_before_utc,
     )
-    known = trusted if trusted is not None else carried
-    if known != carried:
-        raise _not_held("it was made with another certificate than the one to check against")
+    if trusted is not None and carried not in trusted:
+        raise _not_held("it was made with another certificate than those to check against")
     try:
-        found = XMLVerifier().verify(root, x509_cert=known, expect_config=config, validate_schema=True)
+        found = XMLVerifier().verify(root, x509_cert=carried, expect_config=config, validate_schema=True)
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, binascii.Error) as fault:
         raise _not_held(str(fault)) from None
     covered = {
@@ -170,14 +175,14 @@ def verify(data: bytes, trusted: x509.Certificate | None) -> SignedBinding:
     manifest = covered.get(f"{{{SIGNATURE}}}Manifest")
     if binding is None or manifest is None:
         raise _not_held("it does not cover the binding and its manifest")
-    uri, digest = _manifest(cast(etree._Element, manifest.signed_xml))
+    uri, algorithm, digest = _manifest(cast(etree._Element, manifest.signed_xml))
     named = [
         item.get("URI")
         for item in cast(etree._Element, binding.signed_xml).iter(f"{{{NAMESPACE}}}DataReference")
     ]
     if named != [uri]:
         raise _not_held("its manifest is about other data than the binding")
-    return SignedBinding(uri, digest, carried, trusted is not None)
+    return SignedBinding(uri, algorithm, digest, carried, trusted is not None)
 
 
 def _parsed(data: bytes) -> etree._Element:
@@ -208,21 +213,23 @@ def _certificate(root: etree._Element) -> x509.Certificate:
         raise _not_held("its certificate cannot be read") from None
 
 
-def _manifest(manifest: etree._Element) -> tuple[str, bytes]:
+def _manifest(manifest: etree._Element) -> tuple[str, str, bytes]:
     references = manifest.findall(f"{{{SIGNATURE}}}Reference")
     if len(references) != 1:
         raise _not_held("its manifest names none or several data")
     [reference] = references
     method, value = (reference.find(f"{{{SIGNATURE}}}{name}") for name in ("DigestMethod", "DigestValue"))
-    if method is None or value is None or method.get("Algorithm") != _SHA256:
-        raise _not_held("the digest of the data is not a SHA-256")
+    known = None if method is None else _DIGESTS.get(method.get("Algorithm", ""))
+    if known is None or value is None:
+        raise _not_held("the digest of the data is neither a SHA-384 nor a SHA-256")
+    algorithm, length = known
     try:
         digest = base64.b64decode(value.text or "", validate=True)
     except binascii.Error:
         raise _not_held("the digest of the data cannot be read") from None
-    if len(digest) != _DIGEST_BYTES:
-        raise _not_held("the digest of the data is not a SHA-256")
-    return reference.get("URI", ""), digest
+    if len(digest) != length:
+        raise _not_held(f"the digest of the data is no {algorithm}: it has {len(digest)} bytes")
+    return reference.get("URI", ""), algorithm, digest
 
 
 def _not_held(reason: str) -> Invalid:

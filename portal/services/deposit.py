@@ -270,6 +270,7 @@ class Intake:
         self._length = length
         self._expected = sha256
         self._digest = SideDigest()
+        self._digest384 = SideDigest("sha384")
         self._head = bytearray()
         self._size = 0
         self._done = False
@@ -301,9 +302,11 @@ class Intake:
         if len(self._head) < _HEAD:
             self._head += bytes(data[: _HEAD - len(self._head)])
         self._digest.update(data)
+        self._digest384.update(data)
         self._writer.write(data)
         if not isinstance(data, bytes):
             self._digest.wait()
+            self._digest384.wait()
 
     def complete(self) -> DepositReceipt:
         """Inspect, decide again, record, store; raises Invalid when length or digest are not those declared."""
@@ -407,7 +410,14 @@ class Intake:
         marking = deposit.access.marking(target.label)
         notices = tuple(notice.kind.value for notice in facts.notices)
         arrival = Arrival(
-            self._upload, (part,), wrapped, facts.media_type, notices, self._digest.digest(), now
+            self._upload,
+            (part,),
+            wrapped,
+            facts.media_type,
+            notices,
+            self._digest.digest(),
+            now,
+            self._digest384.digest(),
         )
         receipt = deposit.filing.file(self._actor, self._action, target, arrival)
         return DepositReceipt(

@@ -1,4 +1,4 @@
-"""SHA-256 beside other work: a digest costs an upload more than its encryption, and needs a processor, not the GIL."""
+"""Digests beside other work: a digest costs an upload more than its encryption, and needs a processor, not the GIL."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from typing import Literal
 
 _WORTH_A_THREAD = 64 << 10
 
@@ -20,10 +21,10 @@ os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 class SideDigest:
-    """A SHA-256 whose `update` returns while another thread still reads the data: leave it as it is until `wait`."""
+    """A digest whose `update` returns while another thread still reads the data: leave it as it is until `wait`."""
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+    def __init__(self, algorithm: Literal["sha256", "sha384"] = "sha256") -> None:
+        self._hash = hashlib.new(algorithm)
         self._running: Future[None] | None = None
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
@@ -41,6 +42,6 @@ class SideDigest:
             running.result()
 
     def digest(self) -> bytes:
-        """Return the digest of everything so far, 32 bytes."""
+        """Return the digest of everything so far: 32 bytes of SHA-256, 48 of SHA-384."""
         self.wait()
         return self._hash.digest()

@@ -42,7 +42,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What has arrived: the parts in store, the wrapped key, what the bytes are."""
+    """What has arrived: the parts in store, the wrapped key, what the bytes are.
+
+    `sha384` None: it was not computed on the way, and is when a binding first asks for it.
+    """
 
     upload: OpenUpload
     parts: Sequence[Part]
@@ -51,6 +54,7 @@ class Arrival:
     notices: tuple[str, ...]
     sha256: bytes
     time: datetime
+    sha384: bytes | None = None
 
 
 class Filing:
@@ -91,6 +95,13 @@ class Filing:
                 self._next_version(session, target, arrival, size)
             session.flush()
             session.add(_version(actor, target, arrival, size))
+            if arrival.sha384 is not None:
+                session.flush()
+                session.add(
+                    models.VersionDigest(
+                        document_id=target.document_id, number=target.number, sha384=arrival.sha384
+                    )
+                )
             session.execute(delete(models.Upload).where(models.Upload.id == arrival.upload.id))
         return change.receipt
 

@@ -44,6 +44,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "document.search",
             "document.upload",
             "document.version",
+            "document.digest",
         ),
         "Clearances, memberships, roles": (
             "grant.clearance",
@@ -128,6 +129,7 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "document.search": "Searches of titles",
         "document.upload": "New documents sent",
         "document.version": "New versions sent",
+        "document.digest": "Digests computed of documents",
         "grant.clearance": "Clearances",
         "grant.membership": "Memberships of programmes",
         "grant.briefing": "Briefings",
@@ -203,6 +205,11 @@ DEEDS: Mapping[str, Deed | Happening] = MappingProxyType(
         "document.show": Deed("opened the page of {document}", "open the page of {document}", "file-text"),
         "document.read": Deed("downloaded {document}", "download {document}", "download"),
         "document.preview": Deed("viewed {document}", "view {document}", "eye"),
+        "document.digest": Deed(
+            "asked for the signed label of {document}, for which the portal computed its digest",
+            "have a digest of {document} computed",
+            "shield-check",
+        ),
         "log.search": Deed("looked at the access log", "look at the access log", "timeline"),
         "log.read": Deed(
             "looked at entry {record} of the access log", "look at an entry of the access log", "timeline"

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from sqlalchemy import delete, text
 
 from policies import stanag4778
+from portal import models
 from portal.services.binding_signature import verify
 from tests.portal.worlds import ABSENT, World, world
 
 __all__ = ["world"]
 
 CONTENT = b"A deliverable of the company"
+SHA384 = hashlib.sha384(CONTENT).digest()
 
 
 def test_a_version_comes_with_its_label_signed(world: World) -> None:
@@ -24,21 +27,55 @@ def test_a_version_comes_with_its_label_signed(world: World) -> None:
     assert "report" in answer.headers["Content-Disposition"]
     assert "no-store" in answer.headers["Cache-Control"]
     pem = world.client.get("/api/v1/binding-certificate").data
-    found = verify(answer.data, x509.load_pem_x509_certificate(pem))
-    assert (found.sha256, found.trusted) == (hashlib.sha256(CONTENT).digest(), True)
+    found = verify(answer.data, x509.load_pem_x509_certificates(pem))
+    assert (found.digest, found.trusted) == (SHA384, True)
     bound = stanag4778.read(answer.data, world.runtime.access.policy)
     assert world.runtime.access.policy.marking(bound.label) == "NATO SECRET"
     assert bound.data.uri == found.uri == "report%20%26%20plan.pdf"
     record = world.records(action="document.show")[-1]
     assert (record["document"], record["version"]) == (document, 1)
     assert int(answer.headers["Strongroom-Log-Entry"]) == record["seq"]
-    assert world.runtime.bindings.check(answer.data).sha256 == found.sha256
+    assert world.runtime.bindings.check(answer.data).digest == found.digest == SHA384
 
 
 def test_the_current_version_is_meant_without_a_number(world: World) -> None:
     document = world.deposited(CONTENT)
     first = world.get(f"/documents/{document}/binding", "official")
-    assert world.runtime.bindings.check(first.data).sha256 == hashlib.sha256(CONTENT).digest()
+    assert world.runtime.bindings.check(first.data).digest == SHA384
+
+
+def test_the_digest_of_an_older_version_is_computed_once_and_recorded(world: World) -> None:
+    document = world.deposited(CONTENT)
+    with world.runtime.database.write() as session:
+        session.execute(delete(models.VersionDigest))
+    for _ in range(2):
+        answer = world.get(f"/documents/{document}/binding", "official")
+        assert world.runtime.bindings.check(answer.data).digest == SHA384
+    first, outcome = world.records(action="document.digest")
+    assert (first["document"], first["version"], first["decision"]) == (document, 1, "permit")
+    assert (outcome["completes"], outcome["outcome"], outcome["bytes_handed"]) == (
+        first["seq"],
+        "complete",
+        0,
+    )
+
+
+def test_content_that_is_damaged_gets_no_digest(world: World) -> None:
+    document = world.deposited(CONTENT)
+    with world.runtime.database.write() as session:
+        session.execute(delete(models.VersionDigest))
+    [part] = (world.runtime.settings.blob_folder).rglob("part-1")
+    part.write_bytes(part.read_bytes()[:-1] + b"x")
+    assert world.get(f"/documents/{document}/binding", "official").status_code == 503
+    assert [record.get("outcome") for record in world.records(action="document.digest")] == [None, "failed"]
+
+
+def test_a_digest_that_was_edited_is_refused(world: World) -> None:
+    document = world.deposited(CONTENT)
+    with world.runtime.database.engine.begin() as connection:
+        connection.execute(text("UPDATE version_digests SET sha384 = randomblob(48)"))
+    assert world.get(f"/documents/{document}/binding", "official").status_code == 503
+    assert world.records(action="tamper.detected")[-1]["details"]["table"] == "version_digests"
 
 
 @pytest.mark.parametrize("who", ["other", "restricted"])

@@ -90,7 +90,7 @@ def bound(tmp_path: Path) -> tuple[Path, Path, Path]:
     label = stanag4774.serialise(POLICY.parse_marking("NATO SECRET"), created=NOW, policy=POLICY)
     unsigned = stanag4778.serialise([label], stanag4778.BoundData("plan.pdf", "application/pdf"))
     (tmp_path / "unsigned.xml").write_bytes(unsigned)
-    binding.write_bytes(sign(unsigned, "plan.pdf", hashlib.sha256(b"the plan").digest(), key))
+    binding.write_bytes(sign(unsigned, "plan.pdf", hashlib.sha384(b"the plan").digest(), key))
     certificate.write_text(key.pem)
     return document, binding, certificate
 

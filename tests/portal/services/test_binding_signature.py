@@ -16,12 +16,13 @@ from crypto.keyring import RingKey, WrappedKey
 from policies import SHIPPED, load_policy, stanag4774, stanag4778
 from policies.stanag4778 import SIGNATURE, BoundData
 from portal.errors import Invalid
+from portal.services import binding_signature
 from portal.services.binding_signature import BindingKey, sign, verify
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 POLICY = load_policy(SHIPPED)
 URI = "report%20%26%20plan.pdf"
-DIGEST = hashlib.sha256(b"the document").digest()
+DIGEST = hashlib.sha384(b"the document").digest()
 SHA384 = "http://www.w3.org/2001/04/xmldsig-more#sha384"
 
 
@@ -42,11 +43,26 @@ SIGNED = sign(binding(), URI, DIGEST, KEY)
 
 
 def test_what_was_signed_holds_and_says_what_it_is_of() -> None:
-    found = verify(SIGNED, KEY.certificate)
-    assert (found.uri, found.sha256, found.trusted) == (URI, DIGEST, True)
+    found = verify(SIGNED, [KEY.certificate])
+    assert (found.uri, found.algorithm, found.digest, found.trusted) == (URI, "sha384", DIGEST, True)
     assert found.fingerprint == KEY.certificate.fingerprint(hashes.SHA256()).hex()
     assert stanag4778.read(SIGNED, POLICY).signed
     assert not verify(SIGNED, None).trusted
+
+
+def test_binding_of_an_earlier_key_holds_among_the_certificates_of_all() -> None:
+    newer = key(b"n" * 32, "8899aabbccddeeff")
+    assert verify(SIGNED, [newer.certificate, KEY.certificate]).trusted
+    for others in ([newer.certificate], []):
+        with pytest.raises(Invalid, match="another certificate"):
+            verify(SIGNED, others)
+
+
+def test_data_was_bound_by_its_sha_256_before_and_stays_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binding_signature, "_SHA384", "http://www.w3.org/2001/04/xmlenc#sha256")
+    digest = hashlib.sha256(b"the document").digest()
+    found = verify(sign(binding(), URI, digest, KEY), [KEY.certificate])
+    assert (found.algorithm, found.digest) == ("sha256", digest)
 
 
 def test_key_and_certificate_follow_from_the_rings_key_alone() -> None:
@@ -85,7 +101,7 @@ WRONG = {
     "another label": SIGNED.replace(b">SECRET<", b">RESTRICTED<"),
     "another file": SIGNED.replace(URI.encode(), b"other.pdf"),
     "another name in the binding": SIGNED.replace(b'DataReference URI="report', b'DataReference URI="raport'),
-    "another digest": SIGNED.replace(base64.b64encode(DIGEST), base64.b64encode(b"x" * 32)),
+    "another digest": SIGNED.replace(base64.b64encode(DIGEST), base64.b64encode(b"x" * 48)),
     "a short digest": SIGNED.replace(base64.b64encode(DIGEST), base64.b64encode(b"x" * 20)),
     "a digest that is none": SIGNED.replace(base64.b64encode(DIGEST), b"*"),
     "a weaker digest": SIGNED.replace(SHA384.encode(), b"http://www.w3.org/2000/09/xmldsig#sha1"),
@@ -103,7 +119,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_anything_else_does_not_hold(name: str) -> None:
-    for trusted in (KEY.certificate, None):
+    for trusted in ([KEY.certificate], None):
         with pytest.raises(Invalid) as refused:
             verify(WRONG[name], trusted)
         assert "does not hold" in refused.value.message
@@ -113,7 +129,7 @@ def test_signature_of_somebody_else_is_not_the_portals() -> None:
     forged = sign(binding(), URI, DIGEST, key(b"f" * 32))
     assert not verify(forged, None).trusted
     with pytest.raises(Invalid):
-        verify(forged, KEY.certificate)
+        verify(forged, [KEY.certificate])
 
 
 def test_second_binding_beside_the_signed_one_is_refused() -> None:
@@ -123,7 +139,7 @@ def test_second_binding_beside_the_signed_one_is_refused() -> None:
         SIGNED[start:end].replace(b">SECRET<", b">RESTRICTED<").replace(b'Id="binding-1"', b'Id="binding-2"')
     )
     wrapped = SIGNED[:start] + other + SIGNED[start:]
-    verify(wrapped, KEY.certificate)
+    verify(wrapped, [KEY.certificate])
     with pytest.raises(Exception, match="may not stand here"):
         stanag4778.read(wrapped, POLICY)
 

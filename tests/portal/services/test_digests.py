@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+from typing import Literal
 
 import pytest
 
@@ -12,8 +13,11 @@ from portal.services.digests import SideDigest
 @pytest.mark.parametrize(
     "sizes", [(), (0,), (1,), (1 << 20,) * 5, (7, 1 << 20, 0, 65_535, 65_536, 3, 1 << 21)], ids=str
 )
-def test_it_is_the_digest_of_everything_in_its_order(sizes: tuple[int, ...]) -> None:
-    side, plain = SideDigest(), hashlib.sha256()
+@pytest.mark.parametrize("algorithm", ["sha256", "sha384"])
+def test_it_is_the_digest_of_everything_in_its_order(
+    sizes: tuple[int, ...], algorithm: Literal["sha256", "sha384"]
+) -> None:
+    side, plain = SideDigest(algorithm), hashlib.new(algorithm)
     for size in sizes:
         data = os.urandom(size)
         side.update(data)
