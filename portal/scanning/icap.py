@@ -210,7 +210,7 @@ def _answer(stream: BinaryIO) -> _Answer:
     found = _STATUS.fullmatch(_line(stream))
     if found is None:
         raise ScannerUnavailable("What answers there does not speak ICAP.")
-    headers = {}
+    headers: dict[str, str] = {}
     for _ in range(_MOST_LINES):
         line = _line(stream)
         if not line:
