@@ -13,7 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from policies import InvalidClearance, InvalidRequest
@@ -177,6 +177,16 @@ class Circumstances:
         )
         self._log.append(replace(event, action="instruction.show"))
         return views
+
+    def number_to_acknowledge(self, actor: Actor) -> int:
+        """Return how many instructions wait for the actor to acknowledge them; only a number, so unrecorded."""
+        instruction, done, now = models.Instruction, models.Acknowledgement, self._clock()
+        mine = exists().where(
+            done.instruction_id == instruction.id, done.person_id == actor.person_id, _holds(done, now)
+        )
+        query = select(func.count()).select_from(instruction).where(_holds(instruction, now), ~mine)
+        with self._database.read() as session:
+            return session.scalar(query) or 0
 
     def acknowledge(self, actor: Actor, instruction_id: str) -> None:
         """Acknowledge an instruction that is in force, as the person who has read it; Conflict when done before."""
@@ -385,6 +395,10 @@ def _text(text: str) -> str:
     if not written.replace("\n", " ").replace("\t", " ").isprintable():
         raise Invalid("The instruction holds characters that cannot be shown.", mend="Remove them.")
     return written
+
+
+def _holds(kind: type[models.Instruction | models.Acknowledgement], now: datetime) -> ColumnElement[bool]:
+    return and_(kind.valid_from <= now, or_(kind.valid_until.is_(None), kind.valid_until > now))
 
 
 def _of_person(session: Session, person_id: str, now: datetime) -> Sequence[models.Acknowledgement]:

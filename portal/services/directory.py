@@ -39,12 +39,10 @@ from portal.services.actor import Actor
 from portal.services.alarm import Alarm
 from portal.services.names import Kind, Names
 from portal.services.pages import Cursors, Page, check_limit
+from portal.services.renewals import ALIKE, ends_for_good
 
 MOST_FOUND = 200
 """How many are found by a name at most: whoever gets that many types more of it."""
-
-GRANTS = (models.RoleGrant, models.ClearanceGrant, models.Membership, models.Briefing)
-"""What people are granted, and what ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class ProgrammeView:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a list of people is narrowed to: an organisation's id, an e-mail address in full, words of a name (or of an
-    e-mail address), those of whom some grant ends before `ending`.
+    e-mail address), those of whom some grant ends for good before `ending`.
     """
 
     organisation: str | None = None
@@ -168,13 +166,10 @@ class Directory:
         return Page(self._people(session, actor, rows, roles), following)
 
     def number_ending(self, session: Session, before: datetime) -> int:
-        """Return of how many people some grant ends before this time. Only counted: nothing of a row is read."""
+        """Return of how many people some grant ends for good before this time; only counted, no row is read."""
         now = self._clock()
         ending = union(
-            *(
-                select(t.c.person_id).where(t.c.valid_until > now, t.c.valid_until < before)
-                for t in map(_table, GRANTS)
-            )
+            *(select(_table(kind).c.person_id).where(ends_for_good(kind, now, before)) for kind in ALIKE)
         ).subquery()
         return session.scalar(select(func.count()).select_from(ending)) or 0
 
@@ -242,13 +237,12 @@ class Directory:
         return [_table(kind).c.id.in_(self._names.find(session, kind, name, MOST_FOUND))]
 
     def _ending(self, person_id: ColumnElement[Any], before: datetime) -> ColumnElement[bool]:
-        """Return the condition that something which a person holds now, or is to hold, ends before this time."""
+        """Return the condition that something which a person holds or is to hold ends for good before this time."""
         now = self._clock()
-        tables = [_table(kind) for kind in GRANTS]
         return or_(
             *(
-                person_id.in_(select(t.c.person_id).where(t.c.valid_until > now, t.c.valid_until < before))
-                for t in tables
+                person_id.in_(select(_table(kind).c.person_id).where(ends_for_good(kind, now, before)))
+                for kind in ALIKE
             )
         )
 

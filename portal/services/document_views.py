@@ -101,7 +101,8 @@ class Overview:
 
     `total` is the length of the list that the page is of, exact when no more than MOST_COUNTED or when counters tell;
     `own` is how many one's own organisation sent; `tellable` are the documents of the page of which the person may be
-    told who has opened them.
+    told who has opened them; `cleared_until` is when the person's last clearance ends or ended (None: with nothing but
+    a decision, or they never had one).
     """
 
     page: Page[DocumentView]
@@ -114,6 +115,7 @@ class Overview:
     own: int = 0
     originators: Sequence[Originator] = ()
     tellable: frozenset[str] = frozenset()
+    cleared_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

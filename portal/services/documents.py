@@ -132,6 +132,7 @@ class Documents:
                 tellable = self._tellable(actor, subject, reach, rows[:limit])
                 around_it = replace(around_it, tellable=tellable)
             if around:
+                around_it = replace(around_it, cleared_until=_cleared_until(subject))
                 total = (rows[0]["total"] if rows else 0) if beyond_counters else None
                 around_it = self._around(
                     session, around_it, reach, within, wanted, narrowed, total, last_visit
@@ -214,11 +215,7 @@ class Documents:
         bounded: int | None,
         last_visit: datetime | None,
     ) -> Overview:
-        fresh: Mapping[str, int] = {}
-        if last_visit is not None and reach.programmes and reach.labels:
-            everything = self._narrow_to(reach, within)
-            path = choose(self._counters, within, DocumentFilter(), everything, MOST_COUNTED)
-            fresh = by_programme(session, and_(reached(reach, everything, path), _since(reach, last_visit)))
+        fresh = self._fresh(session, reach, within, last_visit)
         total = bounded
         if total is None:
             labels = narrowed.labels if wanted.label else None
@@ -235,6 +232,21 @@ class Documents:
             own=within.by_originator.get(reach.organisation_id, 0),
             originators=() if wanted.own else originators(session, within),
         )
+
+    def _fresh(
+        self, session: Session, reach: Reach, within: Within, last_visit: datetime | None
+    ) -> Mapping[str, int]:
+        if last_visit is None or not reach.programmes or not reach.labels:
+            return {}
+        everything = self._narrow_to(reach, within)
+        path = choose(self._counters, within, DocumentFilter(), everything, MOST_COUNTED)
+        return by_programme(session, and_(reached(reach, everything, path), _since(reach, last_visit)))
+
+    def number_fresh(self, actor: Actor, last_visit: datetime) -> int:
+        """Return how much others sent since `last_visit`, as `overview` counts it; it records nothing."""
+        with self._database.read() as session, self._alarm.watching(actor):
+            reach = self._reach(session, actor, self._access.subject(session, actor))
+            return sum(self._fresh(session, reach, self._within(session, reach), last_visit).values())
 
     def write_query(self, actor: Actor, text: str) -> str:
         """Return a sealed token for search words: an address that carries it tells nothing."""
@@ -436,6 +448,11 @@ def _organisation_name(session: Session, organisation_id: str) -> str:
     if row is None:
         raise models.TamperedRow("organisations", organisation_id)
     return row.name
+
+
+def _cleared_until(subject: rq.Subject) -> datetime | None:
+    ends = [grant.period.end for grant in subject.clearances]
+    return None if None in ends else max(filter(None, ends), default=None)
 
 
 def _since(reach: Reach, since: datetime) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
@@ -17,6 +17,7 @@ from portal import models
 from portal.clock import Clock
 from portal.services.actor import Actor
 from portal.services.directory import Directory, Named, PersonView
+from portal.services.renewals import GrantRow, unrenewed
 
 
 class GrantState(StrEnum):
@@ -29,7 +30,10 @@ class GrantState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GrantView:
-    """What every grant has: its period, its state, the officer who gave it (None: the installation), its log entry."""
+    """What every grant has: its period, its state, the officer who gave it (None: the installation), its log entry.
+
+    `ends_for_good` says that it ends and that no other grant of the same goes on from there.
+    """
 
     id: str
     state: GrantState
@@ -37,6 +41,7 @@ class GrantView:
     valid_until: datetime | None
     granted_by: Named | None
     log_entry: int
+    ends_for_good: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class PersonGrants:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a person holds now, in short: clearances, how many programmes, and when the first of all that ends."""
+    """What a person holds now, in short: clearances, how many programmes, when the first of all that ends for good."""
 
     clearances: tuple[ClearanceView, ...]
     programmes: int
@@ -117,14 +122,13 @@ class GrantViews:
     def held_by(self, session: Session, people: Sequence[str]) -> Mapping[str, Holding]:
         """Return what each of these people holds now, in four queries; raises TamperedRow as `of`."""
         now = self._clock()
-        clearances = _in_force(session, models.ClearanceGrant, people, now)
-        memberships = _in_force(session, models.Membership, people, now)
-        others: list[models.RoleGrant | models.Briefing] = [
-            *_in_force(session, models.RoleGrant, people, now),
-            *_in_force(session, models.Briefing, people, now),
-        ]
+        clearances = _not_over(session, models.ClearanceGrant, people, now)
+        memberships = _not_over(session, models.Membership, people, now)
+        roles = _not_over(session, models.RoleGrant, people, now)
+        briefings = _not_over(session, models.Briefing, people, now)
         ends: dict[str, datetime] = {}
-        for row in [*clearances, *memberships, *others]:
+        held: list[GrantRow] = [*clearances, *memberships, *roles, *briefings]
+        for row in unrenewed(held):
             if row.valid_until is not None:
                 ends[row.person_id] = min(row.valid_until, ends.get(row.person_id, row.valid_until))
         return {
@@ -142,9 +146,15 @@ class GrantViews:
                         row.authority,
                     )
                     for row in clearances
-                    if row.person_id == person
+                    if row.person_id == person and row.valid_from <= now
                 ),
-                len({row.programme_id for row in memberships if row.person_id == person}),
+                len(
+                    {
+                        row.programme_id
+                        for row in memberships
+                        if row.person_id == person and row.valid_from <= now
+                    }
+                ),
                 ends.get(person),
             )
             for person in people
@@ -159,14 +169,14 @@ class GrantViews:
         clearances = _rows(session, models.ClearanceGrant, person_id)
         memberships = _rows(session, models.Membership, person_id)
         briefings = _rows(session, models.Briefing, person_id)
-        rows: list[models.RoleGrant | models.ClearanceGrant | models.Membership | models.Briefing]
-        rows = [*roles, *clearances, *memberships, *briefings]
+        rows: list[GrantRow] = [*roles, *clearances, *memberships, *briefings]
         now = self._clock()
         held = {
             Role(row.role)
             for row in roles
             if grant_state(now, row.valid_from, row.valid_until) is GrantState.IN_FORCE
         }
+        ending = {row.id for row in unrenewed(rows)}
         givers = {row.granted_by for row in rows if row.granted_by is not None}
         person, officers = self._directory.person_and_names(session, actor, person_id, givers, held)
         if person is None:
@@ -176,7 +186,7 @@ class GrantViews:
         )
 
         def common(
-            row: models.RoleGrant | models.ClearanceGrant | models.Membership | models.Briefing,
+            row: GrantRow,
         ) -> tuple[str, GrantState, datetime, datetime | None, Named | None, int]:
             giver = row.granted_by
             return (
@@ -190,23 +200,38 @@ class GrantViews:
 
         return PersonGrants(
             person=person,
-            roles=tuple(RoleView(*common(row), Role(row.role)) for row in roles),
+            roles=tuple(
+                RoleView(*common(row), Role(row.role), ends_for_good=row.id in ending) for row in roles
+            ),
             clearances=tuple(
-                ClearanceView(*common(row), row.policy_id, *_covered(row), row.authority)
+                ClearanceView(
+                    *common(row),
+                    row.policy_id,
+                    *_covered(row),
+                    row.authority,
+                    ends_for_good=row.id in ending,
+                )
                 for row in clearances
             ),
             memberships=tuple(
-                MembershipView(*common(row), programmes.get(row.programme_id, Named(row.programme_id, "")))
+                MembershipView(
+                    *common(row),
+                    programmes.get(row.programme_id, Named(row.programme_id, "")),
+                    ends_for_good=row.id in ending,
+                )
                 for row in memberships
             ),
-            briefings=tuple(BriefingView(*common(row), row.policy_id, *_covered(row)) for row in briefings),
+            briefings=tuple(
+                BriefingView(*common(row), row.policy_id, *_covered(row), ends_for_good=row.id in ending)
+                for row in briefings
+            ),
         )
 
 
-def _in_force(session: Session, kind: type[_Row], people: Sequence[str], now: datetime) -> Sequence[_Row]:
+def _not_over(session: Session, kind: type[_Row], people: Sequence[str], now: datetime) -> Sequence[_Row]:
+    """Return what people hold, and what they are to hold."""
     query = select(kind).where(
         kind.person_id.in_(people),
-        kind.valid_from <= now,
         or_(kind.valid_until.is_(None), kind.valid_until > now),
     )
     return session.scalars(query.order_by(kind.valid_from.desc(), kind.id)).all()

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -33,8 +33,8 @@ from portal.services.changes import concerning, shown, unmoved
 from portal.services.directory import Directory, Named, OrganisationView, PersonView, ProgrammeView, Wanted
 from portal.services.grant_views import GrantViews, Holding, PersonGrants
 from portal.services.pages import Cursors, Page
+from portal.services.renewals import GrantRow, alike
 
-GrantRow: TypeAlias = models.RoleGrant | models.ClearanceGrant | models.Membership | models.Briefing
 _Row = TypeVar("_Row", models.RoleGrant, models.ClearanceGrant, models.Membership, models.Briefing)
 
 OWN_GRANTS = "no-self-grant"
@@ -45,14 +45,6 @@ LONGEST_REASON = 500
 
 _NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 _EVERYBODY = Wanted()
-_ALIKE: Mapping[type[GrantRow], tuple[str, ...]] = MappingProxyType(
-    {
-        models.RoleGrant: ("role",),
-        models.Membership: ("programme_id",),
-        models.ClearanceGrant: ("policy_id", "classifications", "categories"),
-        models.Briefing: ("policy_id", "classifications", "categories"),
-    }
-)
 _ACTIONS: Mapping[type[GrantRow], Action] = MappingProxyType(
     {
         models.RoleGrant: Action.GRANT_ROLE,
@@ -488,7 +480,7 @@ def _refuse_twice(session: Session, row: _Row) -> None:
         overlaps = (held.valid_until is None or row.valid_from < held.valid_until) and (
             row.valid_until is None or held.valid_from < row.valid_until
         )
-        if overlaps and all(getattr(held, name) == getattr(row, name) for name in _ALIKE[kind]):
+        if overlaps and alike(held, row):
             raise Conflict(
                 "This person holds the same for part of that time.",
                 mend="End that grant first, or let the new one begin where it ends.",

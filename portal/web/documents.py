@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, g, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, g, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
 from policies.requests import Action, Role
@@ -15,9 +16,10 @@ from portal.http.content import archive_answer, can_be_viewed, content_answer, r
 from portal.http.identify import current_actor
 from portal.http.queries import wanted_limit
 from portal.http.routing import signed_in
+from portal.services.actor import Actor
 from portal.web import listing, programmes
 from portal.web.denied import explain_in
-from portal.web.frame import mark_page
+from portal.web.frame import count_beside, mark_page
 from portal.web.words import NOTICE_WORDS, chip, media_icon, media_words, moment_words, size_words, when_words
 
 _READERS = (Role.PARTNER, Role.OFFICIAL)
@@ -39,7 +41,22 @@ def make_blueprint() -> Blueprint:
     add("/<document_id>/versions/<int:number>/content", "content", content, methods=["GET"])
     add("/<document_id>/versions/<int:number>/binding", "binding", binding, methods=["GET"])
     add("/<document_id>/versions/<int:number>/view", "view", view, methods=["GET"])
+    blueprint.record(_count)
     return blueprint
+
+
+def _count(state: BlueprintSetupState) -> None:
+    assert isinstance(state.app, Flask)
+    count_beside(state.app, "documents.index", _new)
+
+
+def _new(actor: Actor) -> str:
+    """Say beside Documents how much is new; the list itself has counted it already."""
+    number = g.get("fresh")
+    if number is None:
+        last_visit = runtime().account.last_visit(actor)
+        number = 0 if last_visit is None else runtime().documents.number_fresh(actor, last_visit)
+    return f"{listing.many(number)} new" if number else ""
 
 
 @signed_in(*_READERS)
@@ -60,8 +77,14 @@ def index() -> ResponseReturnValue:
         last_visit=wanted.last_visit,
     )
     mark_page(item.label for item in found.page.items)
+    # The navigation says both too, and need not ask anew.
+    g.fresh = sum(found.fresh.values())
+    g.to_read = runtime().circumstances.number_to_acknowledge(actor)
     return render_template(
-        "documents/index.html", live_search=True, **listing.shown(found, wanted, runtime().clock())
+        "documents/index.html",
+        live_search=True,
+        to_read=g.to_read,
+        **listing.shown(found, wanted, runtime().clock()),
     )
 
 

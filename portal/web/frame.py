@@ -38,8 +38,12 @@ _PLACES: Mapping[Role, tuple[tuple[str, str, str], ...]] = MappingProxyType(
             ("Deliveries", "deliveries.home", "home"),
             ("Documents", "documents.index", "files"),
             ("Send documents", "upload.form", "send"),
+            ("Instructions", "rules.own_instructions", "book"),
         ),
-        Role.OFFICIAL: (("Documents", "documents.index", "inbox"),),
+        Role.OFFICIAL: (
+            ("Documents", "documents.index", "inbox"),
+            ("Instructions", "rules.own_instructions", "book"),
+        ),
         Role.OFFICER: (
             ("People", "officer.people", "users"),
             ("Why?", "officer.why", "help-circle"),

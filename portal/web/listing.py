@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 from portal.errors import Invalid
 from portal.services.document_counts import MOST_COUNTED
 from portal.services.document_views import DocumentFilter, DocumentView, Overview
+from portal.web.people_lists import SOON
 from portal.web.words import Moment, chip, date_words, media_words, moment, size_words, when_words
 
 PAGE = 25
@@ -111,6 +112,7 @@ def shown(found: Overview, asked: Asked, now: datetime) -> dict[str, Any]:
         "search_fields": {name: value for name, value in asked.kept.items() if name != "q"},
         "clear_url": url_for("documents.index"),
         "nothing_at_all": total == 0,
+        "clearance": _clearance(found.cleared_until, now),
     }
 
 
@@ -148,17 +150,36 @@ def _sentence(total: int, programmes: int, fresh: int, last_visit: datetime | No
     since = f"since {when_words(last_visit, now)}"
     if not fresh:
         return f"{sentence} Nothing is new {since}."
-    return f"{sentence} {_many(fresh)} {'is' if fresh == 1 else 'are'} new {since}."
+    return f"{sentence} {many(fresh)} {'is' if fresh == 1 else 'are'} new {since}."
 
 
-def _many(number: int) -> str:
+def _clearance(until: datetime | None, now: datetime) -> dict[str, str] | None:
+    """Return what somebody must know of their clearance: that it has ended, or ends soon."""
+    if until is None or until - now > SOON:
+        return None
+    day = date_words(until, now)
+    if until <= now:
+        return {
+            "tone": "bad",
+            "what": f"Your clearance ended on {day}.",
+            "next": "What needs one is not listed until it is renewed. Ask your security officer.",
+        }
+    return {
+        "tone": "warn",
+        "what": f"Your clearance ends on {day}.",
+        "next": "Ask your security officer to renew it: nothing that needs one opens after that day.",
+    }
+
+
+def many(number: int) -> str:
+    """Return a number of what is new, which is counted up to MOST_COUNTED."""
     return f"{MOST_COUNTED:,} or more" if number >= MOST_COUNTED else f"{number:,}"
 
 
 def _views(asked: Asked, total: int, fresh: int, own: int) -> Sequence[dict[str, Any]]:
     offered = [("", "All", f"{total:,}")]
     if asked.last_visit is not None:
-        offered.append(("new", "New for me", _many(fresh)))
+        offered.append(("new", "New for me", many(fresh)))
     if 0 < own < total or asked.kept.get("view") == "own":
         offered.append(("own", "From us", f"{own:,}"))
     current = asked.kept.get("view", "")
@@ -213,7 +234,7 @@ def _beside(found: Overview, asked: Asked) -> list[dict[str, Any]]:
             "name": item.name,
             "url": url_for("documents.index", programme=item.id),
             "current": item.id == asked.wanted.programme,
-            "count": f"{_many(found.fresh[item.id])} new"
+            "count": f"{many(found.fresh[item.id])} new"
             if found.fresh.get(item.id)
             else f"{found.counts.get(item.id, 0):,}",
         }

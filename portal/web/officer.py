@@ -188,6 +188,6 @@ def _row(
 def _state(item: GrantView) -> str:
     if item.state is GrantState.FUTURE:
         return "not-yet"
-    if item.state is GrantState.IN_FORCE and item.valid_until is not None:
+    if item.state is GrantState.IN_FORCE and item.ends_for_good and item.valid_until is not None:
         return "ends-soon" if item.valid_until - runtime().clock() < SOON else "in-force"
     return item.state.value

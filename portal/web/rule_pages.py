@@ -7,7 +7,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, flash, g, redirect, render_template, request, url_for
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
 from policies.requests import Role
@@ -21,6 +22,7 @@ from portal.services.grant_views import GrantState
 from portal.services.level_settings import SettingKind
 from portal.web.clearances import class_words, levels
 from portal.web.forms import FORM_ERRORS, refused, wanted_day
+from portal.web.frame import count_beside
 from portal.web.words import Chip, moment_words
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -44,7 +46,20 @@ def make_blueprint() -> Blueprint:
     add("/policy/<section>/<row_id>/end", "end", end, methods=["POST"])
     add("/instructions", "own_instructions", own_instructions, methods=["GET"])
     add("/instructions/<instruction_id>", "acknowledge", acknowledge, methods=["POST"])
+    blueprint.record(_count)
     return blueprint
+
+
+def _count(state: BlueprintSetupState) -> None:
+    assert isinstance(state.app, Flask)
+    count_beside(state.app, "rules.own_instructions", _to_read)
+
+
+def _to_read(actor: Actor) -> str:
+    number = g.get("to_read")
+    if number is None:
+        number = runtime().circumstances.number_to_acknowledge(actor)
+    return f"{number:,} to read" if number else ""
 
 
 # Settings of classifications

@@ -22,11 +22,11 @@ PROGRAMMES = {
         "official",
         "official-restricted",
         "katerina",
-        "tomasz",
+        "official-lapsed",
         "renaud",
     ),
     RELAY: ("partner", "official", "katerina"),
-    SPAN: ("partner-other", "official", "official-restricted", "tomasz", "siobhan"),
+    SPAN: ("partner-other", "official", "official-restricted", "official-lapsed", "siobhan"),
 }
 """Programmes with their members, by the parts that they play."""
 
@@ -62,10 +62,17 @@ CAST = (
     Part("auditor", "Ewa Nowicka", "ewa.nowicka@cpo.example", OFFICE, Role.AUDITOR),
     Part("auditor-second", "Anton Dimitrov", "anton.dimitrov@cpo.example", OFFICE, Role.AUDITOR),
     Part("administrator", "Femke Jansen", "femke.jansen@cpo.example", OFFICE, Role.ADMINISTRATOR),
+    Part(
+        "official-lapsed",
+        "Tomasz Wilk",
+        "tomasz.wilk@cpo.example",
+        OFFICE,
+        Role.OFFICIAL,
+        "CONFIDENTIAL",
+    ),
 )
 OTHERS = (
     Part("katerina", "Katerina Doukas", "katerina.doukas@cpo.example", OFFICE, Role.OFFICIAL, "CONFIDENTIAL"),
-    Part("tomasz", "Tomasz Wilk", "tomasz.wilk@cpo.example", OFFICE, Role.OFFICIAL, "CONFIDENTIAL"),
     Part("siobhan", "Siobhán Kerr", "siobhan.kerr@fjordline.example", FJORDLINE, Role.PARTNER, "RESTRICTED"),
     Part("renaud", "Renaud Girard", "renaud.girard@sarrazin.example", SARRAZIN, Role.PARTNER, "CONFIDENTIAL"),
 )
@@ -74,7 +81,7 @@ OTHERS = (
 PEOPLE: Mapping[str, Part] = MappingProxyType({part.key: part for part in (*CAST, *OTHERS)})
 
 CLEARED_UNTIL: Mapping[str, float] = MappingProxyType(
-    {"tomasz": -3.6, "katerina": 12.4, "partner-other": 26.3}
+    {"official-lapsed": -3.6, "katerina": 12.4, "partner-other": 26.3}
 )
 """Clearances that end: days after the first start; the others end with nothing but a decision."""
 

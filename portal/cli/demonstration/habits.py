@@ -23,7 +23,7 @@ _READERS = (
     *("partner",) * 3,
     *("partner-other",) * 2,
     *("katerina",) * 3,
-    *("tomasz",) * 3,
+    *("official-lapsed",) * 3,
     *("siobhan",) * 2,
     "renaud",
 )
@@ -138,7 +138,7 @@ def _of_note(now: datetime) -> Iterator[Sitting]:
             for item in _there(now, days)
             if item.programme == HARBOUR and "CONFIDENTIAL" in item.marking
         ]
-        yield Sitting("tomasz", days, (Deed(Act.LIST), Deed(Act.VIEW, (confidential[-1],))))
+        yield Sitting("official-lapsed", days, (Deed(Act.LIST), Deed(Act.VIEW, (confidential[-1],))))
 
 
 def _of_offices(now: datetime) -> Iterator[Sitting]:

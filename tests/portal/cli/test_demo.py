@@ -24,6 +24,7 @@ ROLES = [
     "auditor",
     "auditor-second",
     "administrator",
+    "official-lapsed",
 ]
 
 

@@ -60,6 +60,19 @@ def test_what_came_since_the_last_visit_is_new_and_counted(world: World) -> None
     assert titles(official.get("/documents?view=new")) == ["Fresh"]
 
 
+def test_how_much_is_new_stands_beside_documents_on_every_page(world: World) -> None:
+    Browser.of(world, "official").get("/documents")
+    later(world)
+    world.deposited(label="NATO RESTRICTED")
+    later(world)
+    official = Browser.of(world, "official")
+    for path in ("/documents", "/documents?view=new", "/help", "/instructions"):
+        assert re.search(r'Documents <span class="n">1 new</span>', official.get(path).text), path
+    with recorded(world) as records:
+        official.get("/help")
+    assert records == []
+
+
 def test_what_is_new_stays_new_for_the_whole_session(world: World) -> None:
     Browser.of(world, "official").get("/documents")
     later(world)
@@ -294,7 +307,8 @@ def test_any_title_stands_apart_from_the_text_around_it(world: World, title: str
         assert "<script>alert" not in page.text
 
 
-def test_a_denial_that_one_may_know_of_says_what_is_missing_and_what_to_do(world: World) -> None:
+def cleared_until(world: World, period: timedelta) -> Browser:
+    """Return the visit of an official whose clearance ends after this time, or ended before."""
     database, now = world.runtime.database, world.runtime.clock()
     person = factories.add_person(
         database, world.organisation, name="Lapsed", email="lapsed@org.example", nation="FRA"
@@ -302,11 +316,24 @@ def test_a_denial_that_one_may_know_of_says_what_is_missing_and_what_to_do(world
     factories.add_role(database, person, "official", start=BEGINNING)
     factories.add_membership(database, person, world.programme, start=BEGINNING)
     factories.add_clearance(
-        database, person, ("RESTRICTED",), {"Context": ["NATO"]}, start=BEGINNING, end=now - HOUR
+        database, person, ("RESTRICTED",), {"Context": ["NATO"]}, start=BEGINNING, end=now + period
     )
     world.people["lapsed"] = person
+    return Browser.of(world, "lapsed")
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(-1, "Your clearance ended on"), (9, "Your clearance ends on"), (90, "")]
+)
+def test_the_list_says_that_a_clearance_has_ended_or_ends_soon(world: World, days: int, said: str) -> None:
+    page = text_of(cleared_until(world, timedelta(days=days)).get("/documents"))
+    assert said in page
+    assert ("Ask your security officer" in page) == bool(said)
+
+
+def test_a_denial_that_one_may_know_of_says_what_is_missing_and_what_to_do(world: World) -> None:
     document = world.deposited(label="NATO RESTRICTED", title="Harbour plan")
-    lapsed = Browser.of(world, "lapsed")
+    lapsed = cleared_until(world, -HOUR)
     for path in ("", "/versions/1/content", "/versions/1/receipt"):
         page = lapsed.get(f"/documents/{document}{path}")
         said = text_of(page)
@@ -315,6 +342,7 @@ def test_a_denial_that_one_may_know_of_says_what_is_missing_and_what_to_do(world
         assert "You cannot open this document today" in said
         assert "Your clearance ended on" in said
         assert "clearance-in-force" in said
+        assert "The officer renews your clearance" in said
         assert f"entry {entry:,}" in said
         assert document in said
         assert "Harbour" not in page.text

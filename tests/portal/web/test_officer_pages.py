@@ -140,6 +140,22 @@ def test_the_list_shows_what_people_hold_and_what_ends_soon(
     assert re.search(r'People <span class="n">\d+ end soon</span>', page.text)
 
 
+def test_what_goes_on_by_another_grant_does_not_end_soon(
+    world: World, officer: Visitor, newcomer: str
+) -> None:
+    database, now = world.runtime.database, world.runtime.clock()
+    levels, end = ("UNCLASSIFIED", "RESTRICTED"), now + timedelta(days=9)
+    factories.add_clearance(database, newcomer, levels, {}, start=BEGINNING, end=end)
+    assert newcomer in officer.get("/officer/people?ending=soon").text
+    factories.add_clearance(database, newcomer, ("UNCLASSIFIED",), {}, start=end)
+    assert newcomer in officer.get("/officer/people?ending=soon").text
+    factories.add_clearance(database, newcomer, levels, {}, start=end, end=now + timedelta(days=400))
+    assert newcomer not in officer.get("/officer/people?ending=soon").text
+    everybody = officer.get("/officer/people").text
+    assert "in 9 days" not in everybody[everybody.index(newcomer) :].partition("</tr>")[0]
+    assert "Ends soon" not in text_of(officer.get(f"/officer/people/{newcomer}"))
+
+
 def test_the_list_can_be_of_one_organisation_which_is_found_by_typing(
     world: World, officer: Visitor, newcomer: str
 ) -> None:

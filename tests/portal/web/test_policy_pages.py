@@ -219,6 +219,8 @@ def test_an_instruction_is_acknowledged_before_the_first_access(
     )
     assert "Lock it away." in page.text
     assert world.get(f"/documents/{document}", "partner").status_code == 404
+    assert 'Instructions <span class="n">1 to read</span>' in partner.get("/help").text
+    assert "1 instruction waits for you." in text_of(partner.get("/documents"))
     own = partner.get("/instructions")
     assert "Tell nobody." in own.text
     [url] = re.findall(r'action="(/instructions/[0-9a-f-]+)"', own.text)
