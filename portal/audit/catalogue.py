@@ -425,6 +425,23 @@ def _entries() -> Mapping[str, Entry]:
     )
     add("portal.stop", "The portal stopped.")
     add("portal.tidied", "What an interrupted upload had left was removed.", {"objects": Kind.COUNT})
+    add(
+        "storage.verify",
+        "Database, manifests, blobs, keys and log were compared with one another.",
+        {
+            "documents": Kind.COUNT,
+            "versions": Kind.COUNT,
+            "parts": Kind.COUNT,
+            "size": Kind.COUNT,
+            "rows": Kind.COUNT,
+            "records": Kind.COUNT,
+            "seconds": Kind.COUNT,
+            "faults": Kind.COUNT,
+            "kinds": Kind.CODES,
+            "unchecked": Kind.COUNT,
+        },
+    )
+    add("storage.repair", "What follows from other stored things was written anew.", {"objects": Kind.COUNT})
     add("system.status", "The state of the portal's services was shown.")
     add("job.run", "A background job ran.", {"job": Kind.CODE, "done": Kind.COUNT, "failed": Kind.COUNT})
     return MappingProxyType(found)

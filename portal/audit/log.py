@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from portal.audit.append import EPOCH, MICROSECOND, Committer, Receipt
 from portal.audit.checkpoint import Anchored, Checkpoints, InclusionProof, SignedCheckpoint
 from portal.audit.export import Exporter
 from portal.audit.projection import Projection
-from portal.audit.reading import Record, log_size, record
+from portal.audit.reading import Record, leaves_at, log_size, record
 from portal.audit.record import Event, Sealer, commit, disclosure_context
 from portal.audit.search import Activity, Entries, Page, RecordFilter, Search
 from portal.audit.store import reading
@@ -111,6 +112,16 @@ class AuditLog:
         if found is None:
             raise NotFound("there is no such record")
         return record(seq, found)
+
+    def records(self, seqs: Collection[int]) -> dict[int, Record]:
+        """Return the records with these numbers; one that is missing, or cannot be read, is left out."""
+        with reading(self._engine) as connection:
+            leaves = leaves_at(connection, seqs)
+        found: dict[int, Record] = {}
+        for seq, leaf in leaves.items():
+            with suppress(Tampered):
+                found[seq] = record(seq, leaf)
+        return found
 
     def disclose(self, seq: int) -> dict[str, str]:
         """Open the private values of one record, as far as they are not erased; raises Tampered for a false one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,6 +86,17 @@ def leaves_between(connection: Connection, start: int, stop: int) -> list[bytes]
     if len(rows) != max(0, stop - start):
         raise _missing(start + len(rows))
     return [blob(row[1], f"record {row[0]}") for row in rows]
+
+
+def leaves_at(connection: Connection, seqs: Collection[int]) -> dict[int, bytes]:
+    """Return the leaves with these numbers; what is missing, or is no leaf, is left out."""
+    found: dict[int, bytes] = {}
+    wanted = sorted(seqs)
+    for start in range(0, len(wanted), CHUNK // 2):
+        some = wanted[start : start + CHUNK // 2]
+        rows = connection.execute(_LEAVES.where(tables.leaves.c.seq.in_(some)))
+        found.update((row[0], row[1]) for row in rows if isinstance(row[1], bytes))
+    return found
 
 
 def stream_leaves(engine: Engine, start: int, stop: int, chunk: int = CHUNK) -> Iterator[list[bytes]]:

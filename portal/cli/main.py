@@ -19,6 +19,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "clearances": "portal.cli.clearances:clearances",
         "demo": "portal.cli.demo:demo",
         "doctor": "portal.cli.doctor:doctor",
+        "fsck": "portal.cli.fsck:fsck",
         "init": "portal.cli.installing:init",
         "label": "portal.cli.label:label",
         "list": "portal.cli.partner:list_documents",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.orm import Session
 
 from policies import requests as rq
@@ -167,3 +167,37 @@ class Counters:
                     found.append((programme, label, originator, number))
                     addressed += number if addressee == organisation else 0
         return Within(tuple(found), addressed)
+
+
+_PLACE = ("programme_id", "label_id", "originator_id", "addressee_id", "state")
+
+
+def count_more(session: Session, place: tuple[str, int, str, str, str], more: int) -> None:
+    """Change how many documents share (programme, label's row, originator, addressee, state), in this transaction."""
+    counter = session.get(models.Counter, place)
+    if counter is None:
+        counter = models.Counter(**dict(zip(_PLACE, place, strict=True)), number=0)
+    counter.number += more
+    # Writers take turns, so that this grows in the order in which changes become visible.
+    counter.changed = (session.scalar(select(func.max(models.Counter.changed))) or 0) + 1
+    session.add(counter)
+    session.flush()
+
+
+def recount(session: Session) -> None:
+    """Set every counter to what the documents say, in this transaction."""
+    there = count(session)
+    for counter in session.scalars(select(models.Counter)).all():
+        place = tuple(getattr(counter, name) for name in _PLACE)
+        more = there.pop(place, 0) - counter.number
+        if more:
+            count_more(session, place, more)
+    for place, number in there.items():
+        count_more(session, place, number)
+
+
+def count(session: Session) -> dict[tuple[str, int, str, str, str], int]:
+    """Count the documents themselves, by what each counter is about."""
+    columns = [getattr(models.Document, name) for name in _PLACE]
+    rows = session.execute(select(*columns, func.count()).group_by(*columns))
+    return {(row[0], row[1], row[2], row[3], row[4]): row[5] for row in rows}

@@ -22,6 +22,7 @@ from portal.errors import Conflict
 from portal.models.database import Database
 from portal.services.access import Access
 from portal.services.actor import Actor
+from portal.services.counters import count_more
 from portal.services.titles import Titles
 from portal.services.uploads import OpenUpload
 
@@ -147,8 +148,8 @@ class Filing:
             )
         )
         session.flush()
-        counter = session.get(
-            models.Counter,
+        count_more(
+            session,
             (
                 target.programme_id,
                 label.id,
@@ -156,21 +157,8 @@ class Filing:
                 target.addressee_id,
                 rq.DocumentState.RECEIVED.value,
             ),
+            1,
         )
-        if counter is None:
-            counter = models.Counter(
-                programme_id=target.programme_id,
-                label_id=label.id,
-                originator_id=target.originator_id,
-                addressee_id=target.addressee_id,
-                state=rq.DocumentState.RECEIVED.value,
-                number=0,
-            )
-        counter.number += 1
-        # Writers take turns, so that this grows in the order in which changes become visible.
-        counter.changed = (session.scalar(select(func.max(models.Counter.changed))) or 0) + 1
-        session.add(counter)
-        session.flush()
         self._titles.add(
             session, target.programme_id, PackEntry(target.document_id, label.digest, target.title)
         )

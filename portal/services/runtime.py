@@ -39,10 +39,12 @@ from portal.services.documents import Documents
 from portal.services.explain import Explain
 from portal.services.filing import Filing
 from portal.services.finder import Finder
+from portal.services.fsck import Fsck
 from portal.services.grants import Grants
 from portal.services.housekeeping import Housekeeping
 from portal.services.labels import LabelReader
 from portal.services.log_names import NameReader
+from portal.services.manifests import Manifests
 from portal.services.names import Names
 from portal.services.pages import Cursors
 from portal.services.people import People
@@ -84,9 +86,11 @@ class Runtime:
     documents: Documents
     explain: Explain
     finder: Finder
+    fsck: Fsck
     grants: Grants
     housekeeping: Housekeeping
     links: Links
+    manifests: Manifests
     people: People
     picker: Picker
     policy_changes: PolicyChanges
@@ -177,6 +181,8 @@ def _assemble(
     uploads = UploadRegister(database, log, access, blobs, clock, node)
     filing = Filing(database, log, access, titles)
     release = Release(database, log, access, ring, blobs, alarm)
+    manifests = Manifests(database, access, ring, blobs)
+    fsck = Fsck(database, log, log_engine, settings.anchor_file, ring, blobs, titles, manifests, alarm)
     hasher = PasswordHasher(
         memory=settings.argon2_memory,
         rounds=settings.argon2_rounds,
@@ -211,9 +217,11 @@ def _assemble(
         documents=documents,
         explain=Explain(database, log, access, alarm),
         finder=Finder(database, log, access, alarm, names),
+        fsck=fsck,
         grants=Grants(database, log, access, clock, cursors, alarm),
         housekeeping=Housekeeping(database, log, uploads, blobs, clock),
         links=links,
+        manifests=manifests,
         people=People(
             database, log, access, clock, links, sessions, cursors, alarm, link_hours=settings.link_hours
         ),
@@ -222,7 +230,7 @@ def _assemble(
         receipts=Receipts(log, documents),
         policy_changes=PolicyChanges(database, log, access, policy, clock, alarm),
         release=release,
-        status=Status(database, log, access, settings, clock),
+        status=Status(database, log, access, settings, clock, fsck),
         tracing=Tracing(database, log, access, cursors, log_names, names, alarm),
     )
 

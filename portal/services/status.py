@@ -15,6 +15,7 @@ from portal.clock import Clock
 from portal.models.database import Database
 from portal.services.access import Access
 from portal.services.actor import Actor
+from portal.services.fsck import Fsck, LastCheck
 from portal.settings import Settings
 
 _LONG = timedelta(hours=1)
@@ -38,19 +39,27 @@ class SystemStatus:
     policy_digest: str
     uploads: int
     unsettled: int
+    last_check: LastCheck | None = None
 
 
 class Status:
     """Tells administrators how the portal's services are."""
 
     def __init__(
-        self, database: Database, log: AuditLog, access: Access, settings: Settings, clock: Clock
+        self,
+        database: Database,
+        log: AuditLog,
+        access: Access,
+        settings: Settings,
+        clock: Clock,
+        fsck: Fsck,
     ) -> None:
         self._database = database
         self._log = log
         self._access = access
         self._settings = settings
         self._clock = clock
+        self._fsck = fsck
 
     def show(self, actor: Actor) -> SystemStatus:
         """Return the state of storage, keys, log and policy; recorded."""
@@ -74,4 +83,5 @@ class Status:
             policy_digest=policy.digest,
             uploads=int(uploads),
             unsettled=len(self._log.open_intents(self._clock() - _LONG)),
+            last_check=self._fsck.last(),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete, func, select
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from crypto.errors import Damaged
 from crypto.keyring import KeyRing
 from crypto.titlepack import PackEntry, TitleIndex, open_piece, seal_piece
+from policies.requests import DocumentState
 from portal import models
 
 _SMALL = 64
@@ -42,6 +44,52 @@ class Titles:
         session.add(models.TitlePiece(programme_id=programme_id, number=number, entries=1, piece=piece))
         session.flush()
         self._merge(session, programme_id, number)
+
+    def entries(self, session: Session, programme_id: str) -> dict[str, PackEntry]:
+        """Return a programme's pack as it stands, by document; raises TamperedRow for a piece that does not verify."""
+        rows = session.execute(
+            select(models.TitlePiece.number, models.TitlePiece.piece)
+            .where(models.TitlePiece.programme_id == programme_id)
+            .order_by(models.TitlePiece.number)
+        )
+        found: dict[str, PackEntry] = {}
+        for number, piece in rows:
+            for entry in self._open(programme_id, number, piece):
+                found[entry.document_id] = entry
+        return {key: entry for key, entry in found.items() if entry.title is not None}
+
+    def rebuild(self, session: Session, programme_id: str) -> None:
+        """Write a programme's pack anew from its documents, in the caller's transaction; those that went are told.
+
+        A document whose row fails its seal is left out. Nodes that hold the pack in memory drop what is gone.
+        """
+        pieces = models.TitlePiece
+        last = session.scalar(select(func.max(pieces.number)).where(pieces.programme_id == programme_id)) or 0
+        try:
+            known = {key: entry.label_digest for key, entry in self.entries(session, programme_id).items()}
+        except models.TamperedRow:
+            known = {}
+        ids = session.scalars(
+            select(models.Document.id)
+            .where(
+                models.Document.programme_id == programme_id, models.Document.state != DocumentState.DESTROYED
+            )
+            .order_by(models.Document.created, models.Document.id)
+        ).all()
+        entries: list[PackEntry] = []
+        for document_id in ids:
+            with suppress(models.TamperedRow):
+                row = session.get_one(models.Document, document_id)
+                entries.append(PackEntry(row.id, row.label_digest, row.title))
+                session.expunge(row)
+        there = {entry.document_id for entry in entries}
+        entries += [PackEntry(key, digest, None) for key, digest in known.items() if key not in there]
+        session.execute(delete(pieces).where(pieces.programme_id == programme_id))
+        for start in range(0, len(entries), _LARGE):
+            some = entries[start : start + _LARGE]
+            last += 1
+            sealed = seal_piece(self._ring, programme_id, last, some)
+            session.add(pieces(programme_id=programme_id, number=last, entries=len(some), piece=sealed))
 
     def _merge(self, session: Session, programme_id: str, number: int) -> None:
         small = session.scalars(

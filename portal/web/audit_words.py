@@ -114,6 +114,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "settings.changed",
             "keys.created",
             "job.run",
+            "storage.verify",
+            "storage.repair",
             "system.status",
         ),
     }
@@ -187,6 +189,8 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "settings.changed": "Settings changed",
         "keys.created": "Keys made",
         "job.run": "Background jobs",
+        "storage.verify": "Checks of storage",
+        "storage.repair": "Repairs of storage",
         "system.status": "Looks at the portal's state",
     }
 )
@@ -365,6 +369,8 @@ DEEDS: Mapping[str, Deed | Happening] = MappingProxyType(
         "system.status": Deed(
             "looked at the state of the portal", "look at the state of the portal", "checkup-list"
         ),
+        "storage.verify": Happening("The portal checked what is stored", "checkup-list"),
+        "storage.repair": Happening("The portal wrote anew what follows from other stored things", "checkup-list"),
         "job.run": Deed("ran a background job", "run a background job", "refresh"),
     }
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portal.services.status import SystemStatus
-from portal.web.words import size_words
+from portal.web.words import moment_words, size_words
 
 _LITTLE = 0.1
 """The share of free storage below which the administrator is warned."""
@@ -93,6 +93,7 @@ def advice(found: SystemStatus) -> Sequence[Advice]:
             if found.unsettled
             else "Nothing to do.",
         ),
+        _check_advice(found),
         Advice(
             "Security policy",
             "good",
@@ -101,6 +102,32 @@ def advice(found: SystemStatus) -> Sequence[Advice]:
         ),
     )
     return sorted(items, key=lambda item: item.tone == "good")
+
+
+def _check_advice(found: SystemStatus) -> Advice:
+    last = found.last_check
+    if last is None:
+        return Advice(
+            "Check of storage",
+            "warn",
+            "What is stored has not been checked yet.",
+            "Run `strongroom fsck` now, and then once a week: it works beside the portal.",
+        )
+    when = f"{moment_words(last.time)} (log entry {last.log_entry:,})"
+    if not last.faults:
+        return Advice(
+            "Check of storage",
+            "good",
+            f"All of {last.documents:,} documents held on {when}.",
+            "Nothing to do. Run `strongroom fsck` once a week.",
+        )
+    things = "thing does" if last.faults == 1 else "things do"
+    return Advice(
+        "Check of storage",
+        "bad",
+        f"{last.faults:,} {things} not hold, as of {when}.",
+        "Run `strongroom fsck`: it names each, and what to do about it.",
+    )
 
 
 def _log_advice(found: SystemStatus) -> Advice:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from portal.services.fsck import LastCheck
 from portal.services.status import SystemStatus
 from portal.web import health
 from tests.portal import factories
@@ -15,6 +17,7 @@ from tests.portal.attack import Browser
 from tests.portal.web.visitors import Visitor, doors_of, links_of, sign_in, text_of, token_of
 from tests.portal.worlds import ABSENT, World, build_world
 
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PEOPLE = "/administration/people"
 ORGANISATIONS = "/administration/organisations"
 PROGRAMMES = "/administration/programmes"
@@ -313,11 +316,16 @@ def test_what_presses_comes_first_with_what_to_do() -> None:
     in_order = SystemStatus(
         disk_total=100, disk_free=50, documents=1, keys=9, log_size=20_000, checkpoint=19_990,
         policy_name="NATO", policy_digest="ab" * 32, uploads=2, unsettled=0,
+        last_check=LastCheck(NOW, 1, 0, 0, 7),
     )  # fmt: skip
     assert {item.tone for item in health.advice(in_order)} == {"good"}
-    pressing = replace(in_order, disk_free=5, checkpoint=1, unsettled=3)
-    first = health.advice(pressing)[:3]
-    assert [item.name for item in first] == ["Storage", "Log", "Queue"]
+    pressing = replace(
+        in_order, disk_free=5, checkpoint=1, unsettled=3, last_check=LastCheck(NOW, 1, 2, 0, 7)
+    )
+    first = health.advice(pressing)[:4]
+    assert [item.name for item in first] == ["Storage", "Log", "Queue", "Check of storage"]
+    assert "2 things do not hold" in first[3].so
+    assert "not been checked yet" in health.advice(replace(in_order, last_check=None))[0].so
     assert "Make room soon" in first[0].do
     assert "strongroom worker" in first[1].do
     assert [tile.tone for tile in health.tiles(pressing)] == ["warn", "", "warn", "warn", ""]
