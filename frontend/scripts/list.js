@@ -1,6 +1,6 @@
 // Comforts of lists: how many rows are chosen, all at once, names found while one types. All work on what a search brings in later.
 import { size } from "./format.js";
-import { csrfToken, element } from "./page.js";
+import { csrfToken, element, icon } from "./page.js";
 
 export function start() {
   document.addEventListener("change", (event) => {
@@ -13,7 +13,14 @@ export function start() {
     // The boxes are empty only after the event.
     if ("choosing" in event.target.dataset) setTimeout(() => show(event.target));
   });
-  document.addEventListener("htmx:after:swap", showAll);
+  document.addEventListener("htmx:after:swap", () => {
+    sayLost(false);
+    showAll();
+  });
+  // No answer at all: the portal cannot be reached. What was refused is for app.js.
+  document.addEventListener("htmx:error", (event) => {
+    if (event.detail.ctx) sayLost(true);
+  });
   // Browsers bring back what was ticked when one comes back to the page.
   window.addEventListener("pageshow", showAll);
   showAll();
@@ -36,6 +43,18 @@ function show(form) {
   form.querySelector("[data-chosen]").textContent = chosen.length > 0 ? `${chosen.length} chosen` : "";
   const bytes = chosen.reduce((sum, box) => sum + Number(box.dataset.bytes ?? 0), 0);
   form.querySelector("[data-chosen-size]").textContent = chosen.length > 0 ? size(bytes) : "";
+}
+
+let lost = null;
+
+function sayLost(now) {
+  lost?.remove();
+  lost = null;
+  const list = document.querySelector("#list");
+  if (!now || !list) return;
+  const words = element("div", {}, element("b", {}, "The connection was lost."), " The list below is as it was. Type again when you are connected.");
+  lost = element("div", { class: "note note-warn", role: "alert" }, icon("alert-triangle"), words);
+  list.before(lost);
 }
 
 let waiting = 0;

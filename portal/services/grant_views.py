@@ -95,11 +95,15 @@ class PersonGrants:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What a person holds now, in short: clearances, how many programmes, when the first of all that ends for good."""
+    """What a person holds now, in short: clearances, how many programmes, when the first of all that ends for good.
+
+    `lapsed` is when the last clearance ended of somebody who has none in force.
+    """
 
     clearances: tuple[ClearanceView, ...]
     programmes: int
     ends: datetime | None
+    lapsed: datetime | None
 
 
 def grant_state(now: datetime, valid_from: datetime, valid_until: datetime | None) -> GrantState:
@@ -122,15 +126,24 @@ class GrantViews:
     def held_by(self, session: Session, people: Sequence[str]) -> Mapping[str, Holding]:
         """Return what each of these people holds now, in four queries; raises TamperedRow as `of`."""
         now = self._clock()
-        clearances = _not_over(session, models.ClearanceGrant, people, now)
-        memberships = _not_over(session, models.Membership, people, now)
-        roles = _not_over(session, models.RoleGrant, people, now)
-        briefings = _not_over(session, models.Briefing, people, now)
+        ever = _of_people(session, models.ClearanceGrant, people)
+        clearances = [row for row in ever if row.valid_until is None or row.valid_until > now]
+        memberships = _of_people(session, models.Membership, people, now)
+        roles = _of_people(session, models.RoleGrant, people, now)
+        briefings = _of_people(session, models.Briefing, people, now)
         ends: dict[str, datetime] = {}
         held: list[GrantRow] = [*clearances, *memberships, *roles, *briefings]
         for row in unrenewed(held):
             if row.valid_until is not None:
                 ends[row.person_id] = min(row.valid_until, ends.get(row.person_id, row.valid_until))
+        lapsed: dict[str, datetime] = {}
+        for grant in ever:
+            if grant.valid_until is not None and grant.valid_until <= now:
+                lapsed[grant.person_id] = max(
+                    grant.valid_until, lapsed.get(grant.person_id, grant.valid_until)
+                )
+        cleared = [row for row in clearances if row.valid_from <= now]
+        programmes = {(row.person_id, row.programme_id) for row in memberships if row.valid_from <= now}
         return {
             person: Holding(
                 tuple(
@@ -145,17 +158,12 @@ class GrantViews:
                         *_covered(row),
                         row.authority,
                     )
-                    for row in clearances
-                    if row.person_id == person and row.valid_from <= now
+                    for row in cleared
+                    if row.person_id == person
                 ),
-                len(
-                    {
-                        row.programme_id
-                        for row in memberships
-                        if row.person_id == person and row.valid_from <= now
-                    }
-                ),
+                sum(holder == person for holder, _ in programmes),
                 ends.get(person),
+                None if any(row.person_id == person for row in cleared) else lapsed.get(person),
             )
             for person in people
         }
@@ -228,12 +236,13 @@ class GrantViews:
         )
 
 
-def _not_over(session: Session, kind: type[_Row], people: Sequence[str], now: datetime) -> Sequence[_Row]:
-    """Return what people hold, and what they are to hold."""
-    query = select(kind).where(
-        kind.person_id.in_(people),
-        or_(kind.valid_until.is_(None), kind.valid_until > now),
-    )
+def _of_people(
+    session: Session, kind: type[_Row], people: Sequence[str], after: datetime | None = None
+) -> Sequence[_Row]:
+    """Return what these people were ever granted, or what of it ends after a time, if it does."""
+    query = select(kind).where(kind.person_id.in_(people))
+    if after is not None:
+        query = query.where(or_(kind.valid_until.is_(None), kind.valid_until > after))
     return session.scalars(query.order_by(kind.valid_from.desc(), kind.id)).all()
 
 

@@ -144,8 +144,8 @@ def _sentence(total: int, programmes: int, fresh: int, last_visit: datetime | No
     if not programmes:
         return "You are in no programme yet."
     where = "1 programme" if programmes == 1 else f"{programmes:,} programmes"
-    sentence = f"{total:,} you may read in {where}."
-    if last_visit is None:
+    sentence = f"{total:,} you may read in {where}." if total else f"Nothing is open to you in {where} now."
+    if last_visit is None or not total:
         return sentence
     since = f"since {when_words(last_visit, now)}"
     if not fresh:

@@ -78,7 +78,7 @@ def find_people() -> ResponseReturnValue:
 
 def _holding(held: Holding | None) -> Mapping[str, Any]:
     if held is None:
-        return {"chip": None, "programmes": 0, "ends": None}
+        return {"chip": None, "programmes": 0, "ends": None, "lapsed": None}
     # Clearances are sealed one by one and stand alone: the list shows the one that reaches highest.
     chips = [found.chip for item in held.clearances if (found := contents(item)).chip]
     soon = held.ends is not None and held.ends - runtime().clock() < SOON
@@ -86,6 +86,7 @@ def _holding(held: Holding | None) -> Mapping[str, Any]:
         "chip": max(chips, key=lambda chip: chip.lacv, default=None),
         "programmes": held.programmes,
         "ends": ends_words(held.ends, runtime().clock()) if held.ends and soon else None,
+        "lapsed": moment(held.lapsed).day if held.lapsed else None,
     }
 
 

@@ -140,6 +140,16 @@ def test_the_list_shows_what_people_hold_and_what_ends_soon(
     assert re.search(r'People <span class="n">\d+ end soon</span>', page.text)
 
 
+def test_the_list_says_whose_clearance_has_ended(world: World, officer: Visitor, newcomer: str) -> None:
+    database, now = world.runtime.database, world.runtime.clock()
+    levels, day = ("UNCLASSIFIED", "RESTRICTED"), timedelta(days=1)
+    factories.add_clearance(database, newcomer, levels, {}, start=BEGINNING, end=now - day)
+    row = officer.get("/officer/people").text.partition(newcomer)[2].partition("</tr>")[0]
+    assert f"Ended {(now - day).day} " in row
+    factories.add_clearance(database, newcomer, levels, {}, start=now - day)
+    assert "Ended" not in officer.get("/officer/people").text.partition(newcomer)[2].partition("</tr>")[0]
+
+
 def test_what_goes_on_by_another_grant_does_not_end_soon(
     world: World, officer: Visitor, newcomer: str
 ) -> None:
