@@ -22,8 +22,8 @@ from typing import Any
 from sqlalchemy import insert
 
 from bench.crowd import LEVELS, Crowd, Rows, nations, record_month
-from crypto.keyring import DekContext, Domain, KeyRing
-from crypto.keys import Dek, FileRootKey
+from crypto.keyring import DekContext, Domain
+from crypto.keys import Dek
 from crypto.parts import Part, parts_digest
 from crypto.segments import ciphertext_length
 from crypto.titlepack import PackEntry, seal_piece
@@ -34,9 +34,9 @@ from portal.audit import Event
 from portal.cli.demonstration.clock import HistoryClock
 from portal.clock import system_clock
 from portal.identity.sessions import SessionLimits, Sessions
-from portal.models.keystore import DatabaseKeyStore
 from portal.services import installation
-from portal.services.runtime import ROOT_KEY_FILE, Runtime, open_portal
+from portal.services.root_keys import open_ring
+from portal.services.runtime import Runtime, open_portal
 from portal.settings import Settings, load_settings
 
 BATCH = 5_000
@@ -170,8 +170,7 @@ class _Builder:
         self.seals = self.database.seals
         entry = self.runtime.log.append(Event(action="portal.start", details={"size": 0})).seq
         self.rows = Rows(self.seals, entry)
-        root = FileRootKey(settings.key_folder / ROOT_KEY_FILE)
-        self.ring = KeyRing(root, DatabaseKeyStore(self.database.engine), now=self.clock)
+        self.ring = open_ring(settings, self.database.engine, self.clock)
 
     def build(self) -> World:
         policy = self.runtime.access.policy

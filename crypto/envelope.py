@@ -24,7 +24,10 @@ INDEX = 0x04
 MANIFEST = 0x05
 """A version's manifest under AES-256-GCM."""
 PACK = 0x06
+PACK = 0x06
 """A piece of a title pack under AES-256-GCM."""
+TRANSIT = 0x07
+"""A key under a key server's Transit engine: its ciphertext, `vault:vN:…`."""
 
 
 def new_key_id() -> str:

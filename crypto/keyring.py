@@ -7,14 +7,16 @@ seals, all open.
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
-from typing import Literal, Protocol, TypeAlias
+from functools import cached_property, partial
+from typing import Literal, Protocol, TypeAlias, TypeVar, get_args
 
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,18 +24,33 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESGCMSIV
 
 from crypto import canonical, envelope
 from crypto.errors import Damaged, KeyUnavailable, UnknownKey
-from crypto.keys import KEY_BYTES, Dek, NeverCopied, RootKey, Secret, Wrapper
+from crypto.keys import KEY_BYTES, Dek, NeverCopied, Secret, Wrapper
+from crypto.providers.contract import RootKey, SigningKeys
 
 SealingKind: TypeAlias = Literal["column", "row", "pack", "salt", "cursor", "session", "index", "binding"]
 SigningKind: TypeAlias = Literal["log-signing", "receipt-signing"]
 Kind: TypeAlias = Literal["kek"] | SealingKind | SigningKind
 
+SEALING_KINDS: tuple[SealingKind, ...] = get_args(SealingKind)
+SIGNING_KINDS: tuple[SigningKind, ...] = get_args(SigningKind)
+_Answer = TypeVar("_Answer")
+_HELD = b"\x01"
+"""Before a public key that stands in the place of key material: the provider holds the private half."""
+_RETRY_SECONDS = 2.0
+"""A provider that did not answer is not asked again for this long: requests must not queue up behind it."""
+
 
 class KeyState(StrEnum):
-    """Where a key stands in its life."""
+    """Where a key stands in its life.
+
+    The newest version is active and seals; an older one is superseded and opens what is not rewrapped yet, then
+    retired, when nothing is under it any more, then destroyed: its row stays, without the key.
+    """
 
     ACTIVE = "active"
+    SUPERSEDED = "superseded"
     RETIRED = "retired"
+    DESTROYED = "destroyed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +74,9 @@ class KeyStore(Protocol):
 
     def add(self, key: WrappedKey) -> None:
         """Keep a new key durably; raises any exception when its (kind, domain, version) is taken."""
+
+    def replace(self, keys: Sequence[WrappedKey]) -> None:
+        """Write state and wrapping of keys that are kept already, all of them or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +120,14 @@ class DekContext:
 
 
 class RingKey(Secret):
-    """An opened key of the ring, with the cipher objects made from it."""
+    """An opened key of the ring, with the cipher objects made from it.
+
+    `held` says that the provider holds it: then `material` is the public half of a signing key.
+    """
 
     def __init__(self, stored: WrappedKey, material: bytes) -> None:
-        super().__init__(material)
+        self.held = len(material) == 1 + KEY_BYTES and material[:1] == _HELD
+        super().__init__(material[1:] if self.held else material)
         self.id = stored.id
         self.kind = stored.kind
         self.domain = stored.domain
@@ -135,41 +159,93 @@ class RingKey(Secret):
 
 
 class SigningKey(NeverCopied):
-    """An Ed25519 key of the ring (RFC 8032). `public_key` is its 32 raw bytes."""
+    """An Ed25519 key of the ring or of its provider (RFC 8032). `public_key` is its 32 raw bytes."""
 
-    __slots__ = ("_private", "created", "id", "public_key", "version")
+    __slots__ = ("_sign", "created", "id", "public_key", "version")
 
-    def __init__(self, key: RingKey) -> None:
-        self._private = Ed25519PrivateKey.from_private_bytes(key.material)
+    def __init__(self, key: RingKey, held: SigningKeys | None = None) -> None:
         self.id = key.id
         self.version = key.version
         self.created = key.created
-        self.public_key = self._private.public_key().public_bytes_raw()
+        self._sign: Callable[[bytes], bytes]
+        if key.held:
+            self.public_key = key.material
+            self._sign = partial(_sign_held, held, key.id)
+        else:
+            private = Ed25519PrivateKey.from_private_bytes(key.material)
+            self.public_key = private.public_key().public_bytes_raw()
+            self._sign = private.sign
 
     def sign(self, message: bytes) -> bytes:
-        """Return the 64-byte signature of `message`."""
-        return self._private.sign(message)
+        """Return the 64-byte signature of `message`; raises KeyUnavailable when its provider is out of reach."""
+        return self._sign(message)
 
     def __repr__(self) -> str:
         return f"<SigningKey {self.id}>"
 
 
+def _sign_held(held: SigningKeys | None, key_id: str, message: bytes) -> bytes:
+    if held is None:
+        raise KeyUnavailable(
+            "a signing key is held by a provider that this installation does not use any more"
+        )
+    return held.sign(key_id, message)
+
+
 class KeyRing:
     """The keys under one root key. Safe for use by several threads; several nodes may share a store.
 
-    `now` tells the time of a key's creation. Methods raise KeyUnavailable when the root key's provider is out
-    of reach or the newest key is retired, and Damaged when a stored key was altered or moved.
+    `now` tells the time of a key's creation. Opened keys are kept for `keep` seconds (None: as long as the ring), then
+    opened anew, from the store as it is then. Methods raise KeyUnavailable when the root key's provider is out of
+    reach, the ring is sealed or the newest key is retired, and Damaged when a stored key was altered or moved.
     """
 
-    def __init__(self, root: RootKey, store: KeyStore, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        root: RootKey,
+        store: KeyStore,
+        *,
+        now: Callable[[], datetime],
+        keep: float | None = None,
+        tick: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._root = root
         self._store = store
         self._now = now
+        self._keep = math.inf if keep is None else keep
+        self._tick = tick
         self._lock = threading.RLock()
         self._stored: dict[str, WrappedKey] = {}
         self._current: dict[tuple[str, str], WrappedKey] = {}
         self._opened: dict[str, RingKey] = {}
         self._in_use: dict[tuple[str, str], RingKey] = {}
+        self._until = tick() + self._keep
+        self._away_until = -math.inf
+        self._away = ""
+        self._sealed = False
+
+    @property
+    def root(self) -> RootKey:
+        """The root key's provider."""
+        return self._root
+
+    @property
+    def sealed(self) -> bool:
+        """Whether `seal` was called and `unseal` not yet."""
+        return self._sealed
+
+    def seal(self) -> None:
+        """Drop every opened key and what the provider was opened with; nothing opens until `unseal`."""
+        with self._lock:
+            self._sealed = True
+            self._drop()
+            self._root.lock()
+
+    def unseal(self) -> None:
+        """Let keys be opened again."""
+        with self._lock:
+            self._sealed = False
+            self._away_until = -math.inf
 
     def domain_key(self, classification: str, programme_id: str) -> RingKey:
         """Return the current KEK of a security domain, created on first use."""
@@ -181,28 +257,33 @@ class KeyRing:
 
     def signer(self, kind: SigningKind) -> SigningKey:
         """Return the current signing key of a kind, created on first use."""
-        return SigningKey(self._sealing(kind, ""))
+        return SigningKey(self._sealing(kind, ""), self._root.signing)
 
     def signers(self, kind: SigningKind) -> tuple[SigningKey, ...]:
         """Return every signing key of a kind, oldest first: their public halves are the published history."""
         self.reload()
         with self._lock:
             stored = sorted(
-                (key for key in self._stored.values() if key.kind == kind), key=lambda key: key.version
+                (key for key in self._stored.values() if key.kind == kind and key.wrapped),
+                key=lambda key: key.version,
             )
-            return tuple(SigningKey(self._open(key)) for key in stored)
+            return tuple(SigningKey(self._open(key), self._root.signing) for key in stored)
 
     def versions(self, kind: SealingKind) -> tuple[RingKey, ...]:
         """Return every key of a kind that the ring knows, the current one first."""
         current = self.sealing(kind)
         with self._lock:
             older = [
-                key for key in self._stored.values() if key.kind == kind and key.version < current.version
+                key
+                for key in self._stored.values()
+                if key.kind == kind and key.version < current.version and key.wrapped
             ]
             return (current, *(self._open(key) for key in sorted(older, key=lambda key: -key.version)))
 
     def by_id(self, key_id: str) -> RingKey:
         """Return a key of any kind and age; raises UnknownKey when the store has none of this id either."""
+        if self._tick() >= self._until:
+            self._expire()
         key = self._opened.get(key_id)
         if key is not None:
             return key
@@ -211,7 +292,7 @@ class KeyRing:
             if stored is None:
                 self.reload()
                 stored = self._stored.get(key_id)
-            if stored is None:
+            if stored is None or not stored.wrapped:
                 raise UnknownKey(f"the key ring has no key {key_id}")
             return self._open(stored)
 
@@ -238,6 +319,8 @@ class KeyRing:
 
     def _sealing(self, kind: Kind, domain: str) -> RingKey:
         place = (kind, domain)
+        if self._tick() >= self._until:
+            self._expire()
         key = self._in_use.get(place)
         if key is not None:
             return key
@@ -252,17 +335,21 @@ class KeyRing:
             key = self._in_use[place] = self._open(stored)
             return key
 
-    def _create(self, kind: Kind, domain: str) -> WrappedKey:
+    def _create(self, kind: Kind, domain: str, version: int = 1) -> WrappedKey:
         key_id = envelope.new_key_id()
-        wrapped = self._root.wrap(secrets.token_bytes(KEY_BYTES), _context(kind, domain, 1, key_id))
-        key = WrappedKey(key_id, kind, domain, 1, KeyState.ACTIVE, self._now(), wrapped)
+        held = self._root.signing if kind in SIGNING_KINDS else None
+        material = self._ask(
+            lambda: secrets.token_bytes(KEY_BYTES) if held is None else _HELD + held.create(key_id)
+        )
+        wrapped = self._ask(lambda: self._root.wrap(material, _context(kind, domain, version, key_id)))
+        key = WrappedKey(key_id, kind, domain, version, KeyState.ACTIVE, self._now(), wrapped)
         try:
             self._store.add(key)
         except Exception:
             # Another node may have been first; whatever else went wrong stays an error.
             self.reload()
             existing = self._current.get((kind, domain))
-            if existing is None:
+            if existing is None or existing.version < version:
                 raise
             return existing
         self._take({**self._stored, key.id: key})
@@ -272,10 +359,32 @@ class KeyRing:
         key = self._opened.get(stored.id)
         if key is None:
             context = _context(stored.kind, stored.domain, stored.version, stored.id)
-            key = self._opened[stored.id] = RingKey(stored, self._root.unwrap(stored.wrapped, context))
+            material = self._ask(lambda: self._root.unwrap(stored.wrapped, context))
+            key = self._opened[stored.id] = RingKey(stored, material)
         elif (key.kind, key.domain, key.version) != (stored.kind, stored.domain, stored.version):
             raise Damaged(f"the stored key {stored.id} was moved to another place")
         return key
+
+    def _ask(self, question: Callable[[], _Answer]) -> _Answer:
+        """Ask the provider, unless it failed a moment ago or the ring is sealed."""
+        if self._sealed:
+            raise KeyUnavailable("the keys are sealed: an administrator runs `strongroom keys unseal`")
+        if self._tick() < self._away_until:
+            raise KeyUnavailable(self._away)
+        try:
+            return question()
+        except KeyUnavailable as fault:
+            self._away, self._away_until = str(fault), self._tick() + _RETRY_SECONDS
+            raise
+
+    def _expire(self) -> None:
+        with self._lock:
+            if self._tick() >= self._until:
+                self._until = self._tick() + self._keep
+                self._drop()
+
+    def _drop(self) -> None:
+        self._stored, self._current, self._opened, self._in_use = {}, {}, {}, {}
 
 
 def _context(kind: str, domain: str, version: int, key_id: str) -> bytes:

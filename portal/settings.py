@@ -73,6 +73,49 @@ class Settings:
             "one that is not named needs 3."
         },
     )
+    key_provider: str = field(
+        default="file",
+        metadata={
+            "doc": "What holds the root key: `file`, `pkcs11` (a token or HSM) or `transit` (Vault, OpenBao)."
+        },
+    )
+    signing_keys: str = field(
+        default="ring",
+        metadata={
+            "doc": "Where new signing keys are: `ring`, wrapped by the root key, or `provider`, which then signs "
+            "itself (not with a key file)."
+        },
+    )
+    key_cache_seconds: int = field(
+        default=300,
+        metadata={"doc": "How long opened keys are kept in memory while the provider is not asked again."},
+    )
+    pkcs11_module: Path | None = field(default=None, metadata={"doc": "The token vendor's PKCS#11 library."})
+    pkcs11_token: str = field(default="strongroom", metadata={"doc": "Label of the token."})
+    pkcs11_pin_file: Path | None = field(
+        default=None,
+        metadata={"doc": "File with the token's PIN, mode 0600. Default: `pin` beside the keys."},
+    )
+    pkcs11_label: str = field(
+        default="strongroom-root", metadata={"doc": "Label of the root key in the token."}
+    )
+    transit_url: str = field(default="", metadata={"doc": "Address of the Vault or OpenBao server."})
+    transit_mount: str = field(default="transit", metadata={"doc": "Where its Transit engine is mounted."})
+    transit_key: str = field(default="strongroom", metadata={"doc": "Name of the root key in it."})
+    transit_role_file: Path | None = field(
+        default=None,
+        metadata={"doc": "File with the AppRole's role id, mode 0600. Default: `role-id` beside the keys."},
+    )
+    transit_secret_file: Path | None = field(
+        default=None,
+        metadata={
+            "doc": "File with the AppRole's secret id, mode 0600. Default: `secret-id` beside the keys."
+        },
+    )
+    transit_authority: Path | None = field(
+        default=None,
+        metadata={"doc": "File of the authority that certified the server. Default: the system's."},
+    )
     token_ceiling: int = field(default=2, metadata={"doc": "Highest assurance that an API token can have."})
     session_idle_minutes: int = field(
         default=30, metadata={"doc": "A session ends after this long without a request."}
@@ -211,8 +254,10 @@ def _convert(kind: Any, value: Any, origin: str) -> Any:
 def _check(settings: Settings) -> None:
     if urlsplit(settings.public_url).scheme not in ("http", "https"):
         raise SettingsError(f"public_url: {settings.public_url!r} is no http or https address. Correct it.")
+    _check_keys(settings)
     for name in (
         "size_limit",
+        "key_cache_seconds",
         "session_idle_minutes",
         "session_hours",
         "link_hours",
@@ -231,3 +276,19 @@ def _check(settings: Settings) -> None:
     for level, least in {**settings.assurance, "token_ceiling": settings.token_ceiling}.items():
         if least not in (1, 2, 3):
             raise SettingsError(f"assurance of {level}: {least} is not 1, 2 or 3. Correct it.")
+
+
+def _check_keys(settings: Settings) -> None:
+    _among("key_provider", settings.key_provider, ("file", "pkcs11", "transit"))
+    _among("signing_keys", settings.signing_keys, ("ring", "provider"))
+    if settings.key_provider == "file" and settings.signing_keys == "provider":
+        raise SettingsError("signing_keys: a key file cannot sign. Set it to ring.")
+    if settings.key_provider == "pkcs11" and settings.pkcs11_module is None:
+        raise SettingsError("pkcs11_module: it is not set. Name the token vendor's library.")
+    if settings.key_provider == "transit" and urlsplit(settings.transit_url).scheme not in ("http", "https"):
+        raise SettingsError(f"transit_url: {settings.transit_url!r} is no http or https address. Correct it.")
+
+
+def _among(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise SettingsError(f"{name}: {value!r} is not one of {', '.join(known)}. Correct it.")

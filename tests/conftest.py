@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.demonstration import Demo, start_demo
+from tests.key_services import Bao
 from tests.services import require_program
 
 CHROMIUM_ARGUMENTS = [
@@ -37,3 +38,12 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    """One OpenBao server for all tests of a process; who stops it starts it again."""
+    server = Bao(tmp_path_factory.mktemp("bao"))
+    server.start()
+    yield server
+    server.stop()

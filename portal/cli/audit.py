@@ -11,8 +11,6 @@ from pathlib import Path
 
 import click
 
-from crypto.keyring import KeyRing
-from crypto.keys import FileRootKey
 from crypto.translog.note import Verifier
 from crypto.translog.verify import Report, verify_jsonl
 from portal.audit import RecordFilter, open_log_engine
@@ -22,9 +20,8 @@ from portal.cli.errors import Fails
 from portal.cli.options import Moment, acting, acting_options, json_option, settings_of
 from portal.clock import system_clock
 from portal.models.database import make_engine
-from portal.models.keystore import DatabaseKeyStore
 from portal.services.auditing import FORMATS
-from portal.services.runtime import ROOT_KEY_FILE
+from portal.services.root_keys import open_ring
 from portal.settings import Settings
 
 
@@ -172,8 +169,7 @@ def _verifiers(settings: Settings) -> list[Verifier]:
     """Return what checks the log's signatures, from the installation's own keys."""
     engine = make_engine(settings.portal_database)
     try:
-        root = FileRootKey(settings.key_folder / ROOT_KEY_FILE)
-        ring = KeyRing(root, DatabaseKeyStore(engine), now=system_clock)
+        ring = open_ring(settings, engine, system_clock)
         return [Verifier(settings.name, key.public_key) for key in ring.signers("log-signing")]
     finally:
         engine.dispose()

@@ -23,11 +23,17 @@ from portal.cli.places import misplaced
 from portal.clock import parse_rfc3339, system_clock
 from portal.errors import PortalError
 from portal.models.database import make_engine
-from portal.services.runtime import ROOT_KEY_FILE, Runtime, open_portal
+from portal.services.root_keys import ROOT_KEY_FILE
+from portal.services.runtime import Runtime, open_portal
 from portal.settings import Settings
 from portal.web.assets import Assets
 
 _LEAST_FREE = 1 << 30
+_ROOTS = {
+    "file": "The key file wraps and unwraps.",
+    "pkcs11": "The PKCS#11 token wraps and unwraps.",
+    "transit": "The key server's Transit engine wraps and unwraps.",
+}
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
@@ -84,6 +90,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         return
     try:
         yield Finding("installation", "ok", "Keys, database, log and anchor open and agree.")
+        yield Finding("root key", "ok", _ROOTS[settings.key_provider])
         for check, look in (("policy", _policy), ("log", _log), ("clock", _clock)):
             yield _guarded(check, look, runtime)
     finally:
@@ -120,10 +127,11 @@ def _places(settings: Settings) -> Iterator[Finding]:
 
 
 def _permissions(settings: Settings) -> Iterator[Finding]:
+    own = [(settings.key_folder / ROOT_KEY_FILE, "root key")] if settings.key_provider == "file" else []
     for path, what in (
         (settings.data, "data folder"),
         (settings.key_folder, "key folder"),
-        (settings.key_folder / ROOT_KEY_FILE, "root key"),
+        *own,
         (settings.blob_folder, "blob folder"),
         (settings.anchor_file.parent, "anchor's folder"),
     ):

@@ -47,6 +47,13 @@ from portal.settings import FILE_NAME, Settings, load_settings
     help="A first administrator.",
 )
 @click.option("--demonstration", is_flag=True, help="Mark it a demonstration: keys may lie inside DATA.")
+@click.option(
+    "--setting",
+    "more",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Any other setting, such as key_provider=transit; may be repeated.",
+)
 def init(
     data: Path,
     keys: Path | None,
@@ -58,6 +65,7 @@ def init(
     officers: tuple[str, ...],
     administrators: tuple[str, ...],
     demonstration: bool,
+    more: tuple[str, ...],
 ) -> None:
     """Create an installation: keys, databases, log, policy, and the first people, who get one-time links.
 
@@ -73,6 +81,7 @@ def init(
         "name": name,
         "public_url": public_url,
         "demonstration": demonstration or None,
+        **dict(_pair(text) for text in more),
     }
     given = {key: value for key, value in wanted.items() if value is not None}
     path = data / FILE_NAME
@@ -89,9 +98,12 @@ def init(
         runtime.log.checkpoint()
     finally:
         runtime.close()
-    click.echo(f"The installation is ready in {settings.data}; its root key is in {settings.key_folder}.")
+    place = {"file": str(settings.key_folder), "pkcs11": "the token", "transit": "the key server"}
     click.echo(
-        f"Back up the key apart from the data. One-time links, each for {settings.link_hours} hours:\n"
+        f"The installation is ready in {settings.data}; its root key is in {place[settings.key_provider]}."
+    )
+    click.echo(
+        f"Back up the keys apart from the data. One-time links, each for {settings.link_hours} hours:\n"
     )
     for invitation in invitations:
         click.echo(f"  {invitation.role.value:13} {invitation.name} <{invitation.email}>")
@@ -125,6 +137,13 @@ def _create(settings: Settings, path: Path, given: Mapping[str, object]) -> Runt
     except BaseException:
         path.unlink()
         raise
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise Invalid(f"{text!r} is no setting.", mend="Write it as NAME=VALUE.")
+    return name.strip(), value.strip()
 
 
 def _first(text: str, role: Role) -> FirstPerson:

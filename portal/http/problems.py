@@ -13,6 +13,7 @@ from flask_limiter.errors import RateLimitExceeded
 from flask_login import current_user
 from werkzeug.exceptions import HTTPException
 
+from crypto.errors import KeyUnavailable
 from policies.errors import PolicyError
 from portal.audit import Event
 from portal.errors import (
@@ -94,6 +95,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(PortalError, portal_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(PolicyError, _policy_error)
+    app.register_error_handler(KeyUnavailable, _keys_away)
     app.register_error_handler(Exception, _failure)
 
 
@@ -233,6 +235,16 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 def _policy_error(error: PolicyError) -> ResponseReturnValue:
     return portal_error(Invalid(str(error), mend="Correct the label and send it again."))
+
+
+def _keys_away(error: KeyUnavailable) -> ResponseReturnValue:
+    _log.error("keys are out of reach: %s", error)
+    return portal_error(
+        Unavailable(
+            "The keys are out of reach, so nothing was opened.",
+            mend="Try again in a few minutes; an administrator runs `strongroom doctor` when it lasts.",
+        )
+    )
 
 
 def _failure(error: Exception) -> ResponseReturnValue:

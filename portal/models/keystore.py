@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, insert, select, update
 
 from crypto.keyring import WrappedKey
 from portal.models.installation import Key
@@ -39,3 +39,10 @@ class DatabaseKeyStore:
                     wrapped=key.wrapped,
                 )
             )
+
+    def replace(self, keys: Sequence[WrappedKey]) -> None:
+        """Write state and wrapping of keys that are kept already, in one transaction."""
+        with self._writing.begin() as connection:
+            for key in keys:
+                changed = update(Key).where(Key.id == key.id).values(state=key.state, wrapped=key.wrapped)
+                connection.execute(changed)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crypto.keys import create_root_key_file
 from policies import SHIPPED, parse_policy
 from policies.requests import Role
 from portal import models
@@ -16,7 +15,8 @@ from portal.clock import Clock, rfc3339, system_clock
 from portal.errors import Conflict, Invalid
 from portal.identity.emails import email_index, normal_email
 from portal.models.database import make_engine
-from portal.services.runtime import ROOT_KEY_FILE, Runtime, open_portal
+from portal.services.root_keys import ROOT_KEY_FILE, create_root
+from portal.services.runtime import Runtime, open_portal
 from portal.settings import Settings
 
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -63,7 +63,7 @@ def create(settings: Settings, clock: Clock = system_clock) -> Runtime:
         raise Conflict(f"{settings.data} holds an installation already.", mend="Name another folder.")
     for folder in (settings.data, settings.key_folder, settings.blob_folder, settings.anchor_file.parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    create_root_key_file(settings.key_folder / ROOT_KEY_FILE)
+    create_root(settings)
     migrate(settings)
     log_engine = open_log_engine(settings.log_file)
     create_log(log_engine)

@@ -10,9 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Engine
 
-from crypto.errors import KeyUnavailable
-from crypto.keyring import KeyRing
-from crypto.keys import FileRootKey
+from crypto.keyring import SEALING_KINDS, KeyRing
 from crypto.sealed import RowSealer, ValueSealer
 from crypto.translog.note import NoteSigner, Signature, Verifier, key_id
 from portal.audit import AuditLog, open_log_engine
@@ -26,7 +24,6 @@ from portal.identity.sign_in import SignIn
 from portal.identity.tokens import Tokens
 from portal.models import Seals
 from portal.models.database import Database, make_engine
-from portal.models.keystore import DatabaseKeyStore
 from portal.services.access import Access
 from portal.services.account import Account
 from portal.services.alarm import Alarm
@@ -53,6 +50,7 @@ from portal.services.policy_changes import PolicyChanges
 from portal.services.readership import Readership
 from portal.services.receipts import Receipts
 from portal.services.release import Release
+from portal.services.root_keys import open_ring
 from portal.services.security_policy import ActivePolicy
 from portal.services.status import Status
 from portal.services.titles import Titles
@@ -60,8 +58,6 @@ from portal.services.tracing import Tracing
 from portal.services.uploads import UploadRegister
 from portal.settings import Settings
 from portal.storage.files import FileBlobStore
-
-ROOT_KEY_FILE = "root.key"
 
 
 @dataclass(frozen=True)
@@ -131,14 +127,8 @@ def open_portal(settings: Settings, clock: Clock = system_clock) -> Runtime:
         raise Unavailable(
             f"There is no installation in {settings.data}.", mend="Run `strongroom init` first."
         )
-    try:
-        root = FileRootKey(settings.key_folder / ROOT_KEY_FILE)
-    except KeyUnavailable as fault:
-        raise Unavailable(
-            f"The root key cannot be used: {fault}", mend="Put the key file back, mode 0600."
-        ) from fault
     engine = make_engine(settings.portal_database)
-    ring = KeyRing(root, DatabaseKeyStore(engine), now=clock)
+    ring = open_ring(settings, engine, clock)
     values = ValueSealer(ring)
     database = Database(engine, Seals(RowSealer(ring), values))
     node = settings.node or socket.gethostname()[:60] or "node"
@@ -154,7 +144,7 @@ def open_portal(settings: Settings, clock: Clock = system_clock) -> Runtime:
         anchor=settings.anchor_file,
     )
     # Opened now: a key that is made on first use inside a transaction would wait for that transaction.
-    for kind in ("column", "row", "pack", "salt", "cursor", "session", "index", "binding"):
+    for kind in SEALING_KINDS:
         ring.sealing(kind)
     return _assemble(settings, clock, node, ring, values, database, log, log_engine)
 

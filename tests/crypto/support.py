@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from crypto.keyring import KeyRing, WrappedKey
-from crypto.keys import FileRootKey, RootKey, create_root_key_file
+from crypto.providers.contract import RootKey
+from crypto.providers.file import FileRootKey, create_root_key_file
 from crypto.streams import DecryptingReader, EncryptingWriter
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from crypto import canonical
 from crypto.errors import Damaged, KeyUnavailable, UnknownKey
 from crypto.keyring import DekContext, Domain, KeyRing, KeyState, WrappedKey
-from crypto.keys import Dek, RootKey
+from crypto.keys import Dek
+from crypto.providers.contract import RootKey
 from crypto.unwrapping import unwrap_dek
 from tests.crypto.support import KEY, NOW, MemoryStore, new_root, ring_of
 

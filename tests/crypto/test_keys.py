@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from crypto.errors import Damaged, KeyUnavailable
-from crypto.keys import Dek, FileRootKey, Secret, Wrapper, create_root_key_file
+from crypto.keys import Dek, Secret, Wrapper
+from crypto.providers.file import FileRootKey, create_root_key_file
 from tests.crypto.support import KEY, MemoryStore, new_root, ring_of
 
 

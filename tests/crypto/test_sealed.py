@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crypto import canonical
 from crypto.errors import Damaged, UnknownKey
 from crypto.keyring import KeyRing, WrappedKey
-from crypto.keys import RootKey
+from crypto.providers.contract import RootKey
 from crypto.sealed import RowSealer, RowValue, ValueSealer
 from tests.crypto.support import NOW, MemoryStore, new_root, ring_of
 

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from crypto.errors import Damaged
 from crypto.keyring import DekContext, Domain, KeyRing, WrappedKey
-from crypto.keys import FileRootKey
 from crypto.manifest import open_manifest
 from crypto.parts import Part, parts_digest
+from crypto.providers.file import FileRootKey
 from crypto.sealed import RowSealer, RowValue, ValueSealer
 from crypto.streams import DecryptingReader, EncryptingWriter
 from crypto.titlepack import PackEntry, open_piece

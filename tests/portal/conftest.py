@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from crypto.keyring import KeyRing
-from crypto.keys import FileRootKey, create_root_key_file
+from crypto.providers.file import FileRootKey, create_root_key_file
 from crypto.sealed import RowSealer, ValueSealer
 from crypto.translog.note import Ed25519Signer
 from portal.audit import AuditLog, create_log, open_log_engine

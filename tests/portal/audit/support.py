@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from crypto.keyring import KeyRing
-from crypto.keys import FileRootKey, create_root_key_file
+from crypto.providers.file import FileRootKey, create_root_key_file
 from crypto.sealed import ValueSealer
 from crypto.translog.note import Ed25519Signer, Verifier
 from crypto.translog.verify import Report
