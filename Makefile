@@ -61,7 +61,7 @@ pictures: setup ## Take the documentation's pictures anew from a demonstration, 
 
 .PHONY: mutate
 mutate: setup ## Change the code that decides in every small way, and see that a test fails each time (takes long)
-	STRONGROOM_SHARED_DATA=$(abspath ../shared/data) $(BIN)/mutmut run
+	STRONGROOM_MUTATING=1 STRONGROOM_SHARED_DATA=$(abspath ../shared/data) $(BIN)/mutmut run
 
 .PHONY: lock
 lock: $(STATE)/python ## Compile the hash-locked requirements anew, with the newest versions

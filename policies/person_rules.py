@@ -31,6 +31,7 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = MappingProxyType(
                 Action.GRANT_BRIEFING,
                 Action.GRANT_ROLE,
                 Action.GRANT_DOCUMENT,
+                Action.GRANT_CONSENT,
                 Action.GRANT_POLICY,
                 Action.GRANT_FACILITY,
                 Action.GRANT_INSTRUCTION,

@@ -53,6 +53,7 @@ class Action(StrEnum):
     GRANT_BRIEFING = "grant.briefing"
     GRANT_ROLE = "grant.role"
     GRANT_DOCUMENT = "grant.document"
+    GRANT_CONSENT = "grant.consent"
     GRANT_POLICY = "grant.policy"
     GRANT_FACILITY = "grant.facility"
     GRANT_INSTRUCTION = "grant.instruction"

@@ -299,7 +299,18 @@ def _entries() -> Mapping[str, Entry]:
     add("grant.account", "What a person signs in with, or their state, changed.", LEDGER, outcomes=True)
     add("grant.organisation", "An organisation's sealed rows changed.", LEDGER, PERIOD, outcomes=True)
     add("grant.programme", "A programme's sealed rows changed.", LEDGER, PERIOD, outcomes=True)
-    add("grant.document", "A document's label, state or release changed.", LEDGER, PERIOD, outcomes=True)
+    for action, meaning in (
+        ("grant.document", "A document's label, state, release or originator's control changed."),
+        ("grant.consent", "What a document's originator agrees to was recorded, or the consent ended."),
+    ):
+        add(
+            action,
+            meaning,
+            LEDGER,
+            PERIOD,
+            {"act": Kind.CODE, "party": Kind.IDENTIFIER, "digest": Kind.DIGEST},
+            outcomes=True,
+        )
     add(
         "grant.policy",
         "An approved security policy was put into force in place of the former.",

@@ -10,6 +10,7 @@ from portal.models.circumstances import (
     Proposal,
 )
 from portal.models.credentials import ApiToken, Credential, OneTimeLink, SessionRecord
+from portal.models.dated import Dated
 from portal.models.documents import (
     DUE_LAST,
     Counter,
@@ -24,6 +25,7 @@ from portal.models.documents import (
 from portal.models.grants import Briefing, ClearanceGrant, Membership, Programme
 from portal.models.installation import Key, Policy
 from portal.models.people import Organisation, Person, RoleGrant
+from portal.models.releases import DocumentRelease, OriginatorConsent, OriginatorControl
 from portal.models.sealing import SealedRow, Seals, TamperedRow
 from portal.models.verified import VerifiedRows
 
@@ -37,7 +39,9 @@ __all__ = [
     "ClearanceGrant",
     "Counter",
     "Credential",
+    "Dated",
     "Document",
+    "DocumentRelease",
     "FacilityClearance",
     "Instruction",
     "Key",
@@ -47,6 +51,8 @@ __all__ = [
     "Moment",
     "OneTimeLink",
     "Organisation",
+    "OriginatorConsent",
+    "OriginatorControl",
     "Person",
     "Policy",
     "Programme",

@@ -11,72 +11,53 @@ from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Id, Octets
+from portal.models.dated import Dated, Levelled
 from portal.models.sealing import SealedRow, SealedText
 
 
-class FacilityClearance(SealedRow):
+class FacilityClearance(Levelled):
     """What an organisation's premises are cleared for; `classifications`: JSON list of names."""
 
     __tablename__ = "facility_clearances"
     __table_args__ = (Index("ix_facility_clearances_organisation", "organisation_id"),)
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
     organisation_id: Mapped[str] = mapped_column(Id, ForeignKey("organisations.id"))
-    policy_id: Mapped[str] = mapped_column(String(100))
-    classifications: Mapped[str] = mapped_column(Text)
     authority_sealed: Mapped[bytes] = mapped_column(Octets)
-    valid_from: Mapped[datetime]
-    valid_until: Mapped[datetime | None]
-    granted_by: Mapped[str | None] = mapped_column(Id)
 
     authority = SealedText("authority_sealed")
 
 
-class Instruction(SealedRow):
+class Instruction(Levelled):
     """A security instruction that people acknowledge before they first open documents of these classifications."""
 
     __tablename__ = "instructions"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
-    policy_id: Mapped[str] = mapped_column(String(100))
-    classifications: Mapped[str] = mapped_column(Text)
     title_sealed: Mapped[bytes] = mapped_column(Octets)
     text_sealed: Mapped[bytes] = mapped_column(Octets)
-    valid_from: Mapped[datetime]
-    valid_until: Mapped[datetime | None]
-    granted_by: Mapped[str | None] = mapped_column(Id)
 
     title = SealedText("title_sealed")
     text = SealedText("text_sealed")
 
 
-class Acknowledgement(SealedRow):
+class Acknowledgement(Dated):
     """A person has read an instruction; `granted_by` is the officer who recorded it (None: the person did)."""
 
     __tablename__ = "acknowledgements"
     __table_args__ = (Index("ix_acknowledgements_person", "person_id"),)
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
     person_id: Mapped[str] = mapped_column(Id, ForeignKey("people.id"))
     instruction_id: Mapped[str] = mapped_column(Id, ForeignKey("instructions.id"))
-    valid_from: Mapped[datetime]
-    valid_until: Mapped[datetime | None]
-    granted_by: Mapped[str | None] = mapped_column(Id)
 
 
-class LevelSetting(SealedRow):
+class LevelSetting(Dated):
     """A setting of one classification: `kind` is handling, networks or hours, `value` its JSON."""
 
     __tablename__ = "level_settings"
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
     policy_id: Mapped[str] = mapped_column(String(100))
     classification: Mapped[str] = mapped_column(String(256))
     kind: Mapped[str] = mapped_column(String(20))
     value: Mapped[str] = mapped_column(Text)
-    valid_from: Mapped[datetime]
-    valid_until: Mapped[datetime | None]
-    granted_by: Mapped[str | None] = mapped_column(Id)
 
 
 class Proposal(SealedRow):

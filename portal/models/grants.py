@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Index, String, Text
+from sqlalchemy import Boolean, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Id, Octets
+from portal.models.dated import Dated, Levelled
 from portal.models.sealing import SealedRow, SealedText
 
 
@@ -25,7 +26,7 @@ class Programme(SealedRow):
     name = SealedText("name_sealed")
 
 
-class Membership(SealedRow):
+class Membership(Dated):
     """A person's need to know in one programme, from (inclusive) and until (exclusive)."""
 
     __tablename__ = "memberships"
@@ -34,44 +35,28 @@ class Membership(SealedRow):
         Index("ix_memberships_programme", "programme_id"),
     )
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
     person_id: Mapped[str] = mapped_column(Id, ForeignKey("people.id"))
     programme_id: Mapped[str] = mapped_column(Id, ForeignKey("programmes.id"))
-    valid_from: Mapped[datetime]
-    valid_until: Mapped[datetime | None]
-    granted_by: Mapped[str | None] = mapped_column(Id)
 
 
-class ClearanceGrant(SealedRow):
+class ClearanceGrant(Levelled):
     """A clearance under one policy; `classifications`: JSON list of names, `categories`: JSON {tag set: [values]}."""
 
     __tablename__ = "clearances"
     __table_args__ = (Index("ix_clearances_person", "person_id"),)
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
     person_id: Mapped[str] = mapped_column(Id, ForeignKey("people.id"))
-    policy_id: Mapped[str] = mapped_column(String(100))
-    classifications: Mapped[str] = mapped_column(Text)
     categories: Mapped[str] = mapped_column(Text)
     authority_sealed: Mapped[bytes] = mapped_column(Octets)
-    valid_from: Mapped[datetime]
-    valid_until: Mapped[datetime | None]
-    granted_by: Mapped[str | None] = mapped_column(Id)
 
     authority = SealedText("authority_sealed")
 
 
-class Briefing(SealedRow):
+class Briefing(Levelled):
     """A recorded briefing: the lower levels and the special categories that it covers (JSON as in a clearance)."""
 
     __tablename__ = "briefings"
     __table_args__ = (Index("ix_briefings_person", "person_id"),)
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
     person_id: Mapped[str] = mapped_column(Id, ForeignKey("people.id"))
-    policy_id: Mapped[str] = mapped_column(String(100))
-    classifications: Mapped[str] = mapped_column(Text)
     categories: Mapped[str] = mapped_column(Text)
-    valid_from: Mapped[datetime]
-    valid_until: Mapped[datetime | None]
-    granted_by: Mapped[str | None] = mapped_column(Id)

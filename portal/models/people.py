@@ -8,6 +8,7 @@ from sqlalchemy import Boolean, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.models.base import Id, Octets
+from portal.models.dated import Dated
 from portal.models.sealing import SealedRow, SealedText
 
 
@@ -43,15 +44,11 @@ class Person(SealedRow):
     email = SealedText("email_sealed")
 
 
-class RoleGrant(SealedRow):
+class RoleGrant(Dated):
     """One role held by one person from `valid_from` (inclusive) until `valid_until` (exclusive; none: open)."""
 
     __tablename__ = "role_grants"
     __table_args__ = (Index("ix_role_grants_person", "person_id"),)
 
-    id: Mapped[str] = mapped_column(Id, primary_key=True)
     person_id: Mapped[str] = mapped_column(Id, ForeignKey("people.id"))
     role: Mapped[str] = mapped_column(String(20))
-    valid_from: Mapped[datetime]
-    valid_until: Mapped[datetime | None]
-    granted_by: Mapped[str | None] = mapped_column(Id)

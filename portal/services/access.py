@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import TypeVar, cast
 
@@ -22,6 +23,7 @@ from portal.clock import Clock
 from portal.errors import Denial, NotFound, NotPermitted, Tampered
 from portal.models import Seals, sealing
 from portal.services.actor import Actor
+from portal.services.document_grants import grants_of, with_grants
 from portal.services.level_settings import LevelSettings
 from portal.services.security_policy import ActivePolicy
 from portal.settings import Settings
@@ -75,6 +77,10 @@ class Access:
     def marking(self, label: Label) -> str:
         """Return a label's display marking, also of one that the active policy no longer holds."""
         return self._policy.marking(label)
+
+    def now(self) -> datetime:
+        """Return the time at which the rules decide."""
+        return self._clock()
 
     def environment(self, actor: Actor) -> Environment:
         """Return the time, the rules in force and the address, as the rules see them."""
@@ -227,14 +233,13 @@ class Access:
     def head(self, session: Session, document_id: str) -> tuple[models.Document, rq.Document] | None:
         """Return a document's row, and its head as the rules see it; one query, whether it is there or not.
 
-        Raises TamperedRow for a document whose label is gone, or does not match its seal.
+        Raises TamperedRow for a document whose label is gone, or when a row about it does not match its seal.
         """
-        found = session.execute(
-            select(models.Document, models.LabelRecord)
-            .outerjoin(models.LabelRecord, models.LabelRecord.digest == models.Document.label_digest)
-            .where(models.Document.id == document_id)
-        ).one_or_none()
-        return None if found is None else (found[0], self._head(*found))
+        rows = session.execute(with_grants(document_id)).all()
+        if not rows:
+            return None
+        row, record = rows[0][0], rows[0][1]
+        return row, grants_of(rows).put_into(self._head(row, record), self._clock())
 
     def _head(self, row: models.Document, record: models.LabelRecord | None) -> rq.Document:
         if record is None:
@@ -247,7 +252,7 @@ class Access:
             addressee_id=row.addressee_id,
             state=rq.DocumentState(row.state),
             scan=rq.ScanState(row.scan),
-            releases=(),
+            author_id=row.uploaded_by,
         )
 
     def marking_of(self, record: models.LabelRecord) -> str:

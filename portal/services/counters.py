@@ -33,6 +33,13 @@ class Within:
     rows: tuple[tuple[str, int, str, int], ...] = ()
     addressed: int = 0
 
+    def and_released(self, released: Collection[tuple[str, int, str]]) -> Within:
+        """Return these with documents that are released to the person: of each programme, label's row, originator."""
+        if not released:
+            return self
+        more = tuple((*place, number) for place, number in Counter(released).items())
+        return Within(self.rows + more, self.addressed + len(released))
+
     @cached_property
     def by_programme(self) -> Mapping[str, int]:
         """Programme id → number."""

@@ -122,15 +122,16 @@ def reached(reach: Reach, narrowed: Narrowed, path: Path) -> ColumnElement[bool]
         return column if path is where else hidden(column)
 
     columns = TABLE.c
+    # What is delivered to the organisation, or released to the person.
+    theirs = hidden(columns.addressee_id) == reach.organisation_id
+    if reach.released:
+        theirs = or_(theirs, hidden(columns.id).in_(list(reach.released)))
     if narrowed.originator is not None:
         ours = seen(columns.originator_id, Path.ORIGINATOR) == narrowed.originator
         if narrowed.originator != reach.organisation_id:
-            ours = and_(ours, hidden(columns.addressee_id) == reach.organisation_id)
+            ours = and_(ours, theirs)
     else:
-        ours = or_(
-            hidden(columns.originator_id) == reach.organisation_id,
-            hidden(columns.addressee_id) == reach.organisation_id,
-        )
+        ours = or_(hidden(columns.originator_id) == reach.organisation_id, theirs)
     return and_(
         seen(columns.programme_id, Path.PROGRAMME).in_(narrowed.programmes),
         seen(columns.label_id, Path.LABEL).in_(narrowed.labels),

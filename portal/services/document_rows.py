@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -27,6 +27,7 @@ from portal.models import Seals, sealing
 from portal.services.access import Access
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
+from portal.services.document_grants import Released
 from portal.services.document_views import (
     DocumentFilter,
     DocumentView,
@@ -44,12 +45,16 @@ SORTS = ("created", "-created", "due", "size", "-size", "label", "-label", "prog
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What a person may list now: labels by row and by digest, programmes, organisation; compiled once a request."""
+    """What a person may list now: labels by row and by digest, programmes, organisation; compiled once a request.
+
+    `released`: documents of others that are released to them, by id.
+    """
 
     labels: Mapping[int, Label]
     digests: Mapping[bytes, Label]
     programmes: frozenset[str]
     organisation_id: str
+    released: Mapping[str, Released] = field(default_factory=dict)
 
 
 class DocumentRows:

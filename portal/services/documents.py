@@ -23,6 +23,7 @@ from portal.services.actor import Actor
 from portal.services.alarm import Alarm
 from portal.services.counters import Counters, Within
 from portal.services.document_counts import MOST_COUNTED, by_programme, originators, up_to
+from portal.services.document_grants import released_to
 from portal.services.document_paths import Narrowed, Path, choose, first_programmes, hidden, reached
 from portal.services.document_rows import (
     SORTS,
@@ -266,16 +267,25 @@ class Documents:
         known = self._access.labels(session, lambda fault: self._alarm.report(fault, actor))
         visible = self._access.visible(actor, subject, known.values())
         labels = {row_id: label for row_id, label in known.items() if label in visible}
+        programmes = self._access.visible_programmes(actor, subject)
+        released = {
+            item.id: item
+            for item in released_to(session, subject, self._access.now())
+            if item.programme_id in programmes and item.label_id in labels
+        }
         return Reach(
             labels,
             {self._access.digest(label): label for label in labels.values()},
-            self._access.visible_programmes(actor, subject),
+            programmes,
             subject.organisation_id,
+            released,
         )
 
     def _within(self, session: Session, reach: Reach) -> Within:
         labels = frozenset(reach.labels)
-        return self._counters.within(session, reach.programmes, labels, reach.organisation_id)
+        counted = self._counters.within(session, reach.programmes, labels, reach.organisation_id)
+        more = [(one.programme_id, one.label_id, one.originator_id) for one in reach.released.values()]
+        return counted.and_released(more)
 
     def _narrow_to(self, reach: Reach, within: Within) -> Narrowed:
         """Return what is within reach: what one's own organisation sent, when nothing is addressed to it."""

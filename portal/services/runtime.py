@@ -50,6 +50,7 @@ from portal.services.policy_changes import PolicyChanges
 from portal.services.readership import Readership
 from portal.services.receipts import Receipts
 from portal.services.release import Release
+from portal.services.releases import Releases
 from portal.services.root_keys import open_ring
 from portal.services.security_policy import ActivePolicy
 from portal.services.status import Status
@@ -93,6 +94,7 @@ class Runtime:
     readership: Readership
     receipts: Receipts
     release: Release
+    releases: Releases
     status: Status
     tracing: Tracing
 
@@ -220,6 +222,7 @@ def _assemble(
         receipts=Receipts(log, documents),
         policy_changes=PolicyChanges(database, log, access, policy, clock, alarm),
         release=release,
+        releases=Releases(database, log, access, clock, alarm),
         status=Status(database, log, access, settings, clock, fsck),
         tracing=Tracing(database, log, access, cursors, log_names, names, alarm),
     )

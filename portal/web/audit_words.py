@@ -52,6 +52,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "grant.briefing",
             "grant.role",
             "grant.document",
+            "grant.consent",
             "grant.policy",
             "grant.facility",
             "grant.instruction",
@@ -137,6 +138,7 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "grant.briefing": "Briefings",
         "grant.role": "Roles",
         "grant.document": "Labels, states and releases of documents",
+        "grant.consent": "Consents of originators",
         "grant.policy": "Changes of the security policy",
         "grant.facility": "Facility clearances",
         "grant.instruction": "Security instructions",
@@ -261,6 +263,12 @@ DEEDS: Mapping[str, Deed | Happening] = MappingProxyType(
             "changed the label, state or release of {document}",
             "change the label, state or release of {document}",
             "file",
+        ),
+        "grant.consent": Deed(
+            "recorded what the originator of {document} agrees to",
+            "record what the originator of {document} agrees to",
+            "certificate",
+            "ended a consent of the originator of {document}",
         ),
         "grant.policy": Deed(
             "put an approved security policy into force",

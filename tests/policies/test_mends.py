@@ -231,3 +231,9 @@ def test_doing_all_of_it_is_enough_and_doing_less_is_not(
     # A state that no longer refuses may show what it hid (a scan, say): that is the next thing to mend.
     for mend in mends(changed) if not decide(changed).permitted else ():
         assert mend.reason.code in HIDDEN
+
+
+def test_what_is_missing_for_an_action_about_no_document_is_said_without_one() -> None:
+    asked = AccessRequest(subject(roles=frozenset({Role.PARTNER})), Action.LOG_SEARCH, None, environment())
+    mend = only(asked)
+    assert (mend.rules, mend.text, mend.possible) == (("role-permits",), "Give one role: auditor.", True)

@@ -45,14 +45,10 @@ def test_row_copied_to_another_key_is_refused(database: Database) -> None:
     person = factories.add_person(database, organisation)
     grant = factories.add_clearance(database, person, ["SECRET"])
     with database.engine.begin() as connection:
-        columns = re.sub(
-            r"\bid\b",
-            "'copy'",
-            ", ".join(column.key for column in models.ClearanceGrant.__table__.columns),
-            count=1,
-        )
+        columns = ", ".join(column.key for column in models.ClearanceGrant.__table__.columns)
+        copied = re.sub(r"\bid\b", "'copy'", columns, count=1)
         connection.execute(
-            text(f"INSERT INTO clearances SELECT {columns} FROM clearances WHERE id = '{grant}'")
+            text(f"INSERT INTO clearances ({columns}) SELECT {copied} FROM clearances WHERE id = '{grant}'")
         )
     with database.read() as session, pytest.raises(TamperedRow):
         session.get(models.ClearanceGrant, "copy")

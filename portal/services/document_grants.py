@@ -1,0 +1,174 @@
+"""What was granted about documents: releases, originators' control and consents, as the rules read them.
+
+A release rests on the originator's consent only as long as that consent is in force: when it ends, so does what was
+passed on under it, wherever the originator controls the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Select, Subquery, and_, literal, or_, select, true, union_all
+from sqlalchemy.orm import Session
+
+from policies import requests as rq
+from policies.requests import Act, Period, ReleasedTo
+from portal import models
+
+_RELEASES = models.VerifiedRows(models.DocumentRelease)
+_CONTROLS = models.VerifiedRows(models.OriginatorControl)
+_CONSENTS = models.VerifiedRows(models.OriginatorConsent)
+_Query: TypeAlias = Select[
+    models.Document,
+    models.LabelRecord,
+    models.DocumentRelease,
+    models.OriginatorControl,
+    models.OriginatorConsent,
+]
+_KINDS = (models.DocumentRelease, models.OriginatorControl, models.OriginatorConsent)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentGrants:
+    """Every release, control and consent of one document, in force or not."""
+
+    releases: tuple[models.DocumentRelease, ...] = ()
+    controls: tuple[models.OriginatorControl, ...] = ()
+    consents: tuple[models.OriginatorConsent, ...] = ()
+
+    def put_into(self, document: rq.Document, now: datetime) -> rq.Document:
+        """Return the document as the rules see it with these grants."""
+        if not (self.releases or self.controls or self.consents):
+            return document
+        consents = {row.id: row for row in self.consents}
+        return replace(
+            document,
+            releases=tuple(
+                found
+                for row in self.releases
+                for found in _as_released(row, consents.get(row.consent_id or ""))
+            ),
+            originator_controlled=any(_period(row).contains(now) for row in self.controls),
+            consents=tuple(
+                rq.Consent(row.organisation_id, Act(row.act), _period(row)) for row in self.consents
+            ),
+        )
+
+
+def beside(document_id: str) -> Subquery:
+    """Return which grants a document has, by kind and id: one row for each, however many kinds there are."""
+    return union_all(
+        *(
+            select(literal(kind.__tablename__).label("kind"), kind.id.label("id"))
+            .where(kind.document_id == document_id)
+            .correlate(None)
+            for kind in _KINDS
+        )
+    ).subquery("granted")
+
+
+def with_grants(document_id: str) -> _Query:
+    """Return the query of a document, its label and its grants: a row for each grant, one where there is none."""
+    granted = beside(document_id)
+    query = (
+        select(models.Document, models.LabelRecord, *_KINDS)
+        .outerjoin(models.LabelRecord, models.LabelRecord.digest == models.Document.label_digest)
+        .outerjoin(granted, true())
+        .where(models.Document.id == document_id)
+    )
+    for kind in _KINDS:
+        query = query.outerjoin(kind, and_(granted.c.kind == kind.__tablename__, kind.id == granted.c.id))
+    return query
+
+
+def grants_of(rows: Sequence[Any]) -> DocumentGrants:
+    """Return the grants that the rows of `with_grants` hold."""
+    columns = [[row[place] for row in rows if row[place] is not None] for place in (2, 3, 4)]
+    return DocumentGrants(*(tuple(dict.fromkeys(found)) for found in columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A document that was released to somebody, by what a list asks of it."""
+
+    id: str
+    programme_id: str
+    label_id: int
+    originator_id: str
+
+
+def released_to(session: Session, subject: rq.Subject, now: datetime) -> Sequence[Released]:
+    """Return the documents that are released to somebody now, and not of or delivered to their own organisation.
+
+    The same as the rules `releasable` and `originator-consent` say of each. Raises TamperedRow.
+    """
+    table = models.DocumentRelease
+    programmes = [item.programme_id for item in subject.memberships if item.period.contains(now)]
+    named = (
+        and_(table.to_kind == ReleasedTo.PERSON.value, table.to_id == subject.person_id),
+        and_(table.to_kind == ReleasedTo.ORGANISATION.value, table.to_id == subject.organisation_id),
+        and_(table.to_kind == ReleasedTo.PROGRAMME.value, table.to_id.in_(programmes)),
+    )
+    releases = [row for row in _RELEASES.read(session, or_(*named)) if _period(row).contains(now)]
+    if not releases:
+        return ()
+    documents = {row.document_id for row in releases}
+    consents = {
+        row.id: row
+        for row in _CONSENTS.read(
+            session, models.OriginatorConsent.id.in_({row.consent_id for row in releases} - {None})
+        )
+        if _period(row).contains(now)
+    }
+    controlled = {
+        row.document_id
+        for row in _CONTROLS.read(session, models.OriginatorControl.document_id.in_(documents))
+        if _period(row).contains(now)
+    }
+    heads = session.execute(
+        select(
+            models.Document.id,
+            models.Document.programme_id,
+            models.Document.label_id,
+            models.Document.originator_id,
+        ).where(
+            models.Document.id.in_(documents),
+            models.Document.state == rq.DocumentState.RECEIVED.value,
+            models.Document.originator_id != subject.organisation_id,
+            models.Document.addressee_id != subject.organisation_id,
+        )
+    )
+    agreed = {
+        (row.document_id, organisation)
+        for row in releases
+        for organisation in _agreed(row, consents.get(row.consent_id or ""))
+    }
+    return [
+        Released(*head)
+        for head in heads
+        if head.id not in controlled or (head.id, head.originator_id) in agreed
+    ]
+
+
+def _as_released(
+    row: models.DocumentRelease, consent: models.OriginatorConsent | None
+) -> Iterable[rq.Release]:
+    """Yield a release as it stands without the consent on which it rests, and for that consent's time with it."""
+    kind, period = ReleasedTo(row.to_kind), _period(row)
+    yield rq.Release(kind, row.to_id, period, row.made_by)
+    if consent is not None:
+        start = max(period.start, consent.valid_from)
+        end = min(filter(None, (period.end, consent.valid_until)), default=None)
+        if end is None or start < end:
+            yield rq.Release(kind, row.to_id, Period(start, end), consent.organisation_id)
+
+
+def _agreed(row: Any, consent: Any) -> tuple[str, ...]:
+    return (row.made_by,) if consent is None else (row.made_by, consent.organisation_id)
+
+
+def _period(row: Any) -> Period:
+    return Period(row.valid_from, row.valid_until)
