@@ -101,7 +101,8 @@ TABLE = {
     "instruction.acknowledge",
     Role.AUDITOR: "log.search log.read log.export",
     Role.OFFICER: "grant.clearance grant.membership grant.briefing grant.role grant.document grant.consent "
-    "grant.policy grant.facility grant.instruction grant.setting policy.show policy.propose policy.approve access.explain",
+    "grant.policy grant.facility grant.instruction grant.setting policy.show policy.propose policy.approve "
+    "access.explain",
     Role.ADMINISTRATOR: "account.manage organisation.manage programme.manage system.status",
 }
 
