@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Select, Subquery, and_, literal, or_, select, true, union_all
 from sqlalchemy.orm import Session
@@ -18,9 +18,6 @@ from policies import requests as rq
 from policies.requests import Act, Period, ReleasedTo
 from portal import models
 
-_RELEASES = models.VerifiedRows(models.DocumentRelease)
-_CONTROLS = models.VerifiedRows(models.OriginatorControl)
-_CONSENTS = models.VerifiedRows(models.OriginatorConsent)
 _Query: TypeAlias = Select[
     models.Document,
     models.LabelRecord,
@@ -28,6 +25,7 @@ _Query: TypeAlias = Select[
     models.OriginatorControl,
     models.OriginatorConsent,
 ]
+_Row = TypeVar("_Row", bound=models.Dated)
 _KINDS = (models.DocumentRelease, models.OriginatorControl, models.OriginatorConsent)
 
 
@@ -112,21 +110,18 @@ def released_to(session: Session, subject: rq.Subject, now: datetime) -> Sequenc
         and_(table.to_kind == ReleasedTo.ORGANISATION.value, table.to_id == subject.organisation_id),
         and_(table.to_kind == ReleasedTo.PROGRAMME.value, table.to_id.in_(programmes)),
     )
-    releases = [row for row in _RELEASES.read(session, or_(*named)) if _period(row).contains(now)]
+    releases = _in_force(session, select(table).where(or_(*named)), now)
     if not releases:
         return ()
     documents = {row.document_id for row in releases}
+    agreements = {row.consent_id for row in releases} - {None}
+    consent, control = models.OriginatorConsent, models.OriginatorControl
     consents = {
-        row.id: row
-        for row in _CONSENTS.read(
-            session, models.OriginatorConsent.id.in_({row.consent_id for row in releases} - {None})
-        )
-        if _period(row).contains(now)
+        row.id: row for row in _in_force(session, select(consent).where(consent.id.in_(agreements)), now)
     }
     controlled = {
         row.document_id
-        for row in _CONTROLS.read(session, models.OriginatorControl.document_id.in_(documents))
-        if _period(row).contains(now)
+        for row in _in_force(session, select(control).where(control.document_id.in_(documents)), now)
     }
     heads = session.execute(
         select(
@@ -166,9 +161,13 @@ def _as_released(
             yield rq.Release(kind, row.to_id, Period(start, end), consent.organisation_id)
 
 
-def _agreed(row: Any, consent: Any) -> tuple[str, ...]:
+def _in_force(session: Session, query: Select[_Row], now: datetime) -> Sequence[_Row]:
+    return [row for row in session.scalars(query) if _period(row).contains(now)]
+
+
+def _agreed(row: models.DocumentRelease, consent: models.OriginatorConsent | None) -> tuple[str, ...]:
     return (row.made_by,) if consent is None else (row.made_by, consent.organisation_id)
 
 
-def _period(row: Any) -> Period:
+def _period(row: models.Dated) -> Period:
     return Period(row.valid_from, row.valid_until)

@@ -378,7 +378,9 @@ DEEDS: Mapping[str, Deed | Happening] = MappingProxyType(
             "looked at the state of the portal", "look at the state of the portal", "checkup-list"
         ),
         "storage.verify": Happening("The portal checked what is stored", "checkup-list"),
-        "storage.repair": Happening("The portal wrote anew what follows from other stored things", "checkup-list"),
+        "storage.repair": Happening(
+            "The portal wrote anew what follows from other stored things", "checkup-list"
+        ),
         "job.run": Deed("ran a background job", "run a background job", "refresh"),
     }
 )
