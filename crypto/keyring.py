@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property, partial
@@ -385,6 +385,14 @@ class KeyRing:
 
     def _drop(self) -> None:
         self._stored, self._current, self._opened, self._in_use = {}, {}, {}, {}
+
+
+def rewrapped(key: WrappedKey, old: RootKey, new: RootKey) -> WrappedKey:
+    """Return a stored key under another root key; one that was destroyed stays as it is. Raises as the providers do."""
+    if not key.wrapped:
+        return key
+    context = _context(key.kind, key.domain, key.version, key.id)
+    return replace(key, wrapped=new.wrap(old.unwrap(key.wrapped, context), context))
 
 
 def _context(kind: str, domain: str, version: int, key_id: str) -> bytes:

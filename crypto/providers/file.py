@@ -20,24 +20,25 @@ _MOST_BYTES = 8192
 _CHECK = b"strongroom check"
 
 
-class FileRootKey(NeverCopied):
-    """A root key in a file that only its owner can read: one line a version, the newest first.
+class LooseRootKey(NeverCopied):
+    """A root key given as a key file's text, in no file: what a backup carries. It is neither rotated nor sealed.
 
-    Raises KeyUnavailable when the file is missing, is not a regular file, is open to others, belongs to
-    somebody else, or is not a key file. Another process may rotate it: a blob of a version that is not known makes
-    the file be read again.
+    Raises KeyUnavailable when the text is not that of a key file.
     """
 
-    __slots__ = ("_lock", "_path", "_versions")
+    __slots__ = ("_versions",)
 
     kind = "file"
     protected = False
     signing: SigningKeys | None = None
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._versions = _wrappers(path)
+    def __init__(self, text: bytes, origin: Path = Path("backup")) -> None:
+        self._versions = _wrappers(origin, text)
+
+    @staticmethod
+    def new_text() -> bytes:
+        """Return a new root key as a key file's text."""
+        return _new_line()
 
     @property
     def id(self) -> str:
@@ -50,12 +51,7 @@ class FileRootKey(NeverCopied):
 
     def unwrap(self, blob: bytes, context: bytes) -> bytes:
         """Decrypt a key; raises Damaged when blob, root key or context differ."""
-        key_id = envelope.key_id_of(blob, envelope.WRAPPED)
-        held = self._holding(key_id)
-        if held is None:
-            with self._lock:
-                self._versions = _wrappers(self._path)
-            held = self._holding(key_id)
+        held = self._holding(envelope.key_id_of(blob, envelope.WRAPPED))
         if held is None:
             raise Damaged("a wrapped key names another root key")
         return held.unwrap(blob, context)
@@ -65,41 +61,78 @@ class FileRootKey(NeverCopied):
         return envelope.key_id_of(blob, envelope.WRAPPED) == self.id
 
     def rotate(self) -> None:
-        """Put a new key before those in the file."""
-        with self._lock:
-            _replace(self._path, [_new_line(), *_lines(self._path)])
-            self._versions = _wrappers(self._path)
+        """Refuse: there is no place to keep a new version in."""
+        raise KeyUnavailable("the root key of a backup is not rotated")
 
     def retire(self) -> int:
-        """Leave only the newest key in the file."""
-        with self._lock:
-            lines = _lines(self._path)
-            _replace(self._path, lines[:1])
-            self._versions = _wrappers(self._path)
-            return len(lines) - 1
+        """Do nothing: a backup stays as it is."""
+        return 0
 
     def check(self) -> None:
-        """Read the file again, and wrap and unwrap something."""
-        with self._lock:
-            self._versions = _wrappers(self._path)
+        """Wrap and unwrap something."""
         self.unwrap(self.wrap(_CHECK, b""), b"")
 
     def lock(self) -> None:
-        """Do nothing: whoever can read the file has the key."""
+        """Do nothing: whoever can read the key's text has the key."""
 
     def unlock(self, secret: str) -> None:
-        """Refuse: there is no secret that the file is kept under."""
+        """Refuse: there is no secret that the key is kept under."""
         raise KeyUnavailable("a key file is under no secret that could unseal it")
-
-    def export(self) -> bytes:
-        """Return the newest key as a key file's text, for a backup."""
-        return _lines(self._path)[0]
 
     def _holding(self, key_id: str) -> Wrapper | None:
         return next((version for version in self._versions if version.key_id == key_id), None)
 
     def __repr__(self) -> str:
-        return f"<FileRootKey {self.id}>"
+        return f"<{type(self).__name__} {self.id}>"
+
+
+class FileRootKey(LooseRootKey):
+    """A root key in a file that only its owner can read: one line a version, the newest first.
+
+    Raises KeyUnavailable when the file is missing, is not a regular file, is open to others, belongs to
+    somebody else, or is not a key file. Another process may rotate it: a blob of a version that is not known makes
+    the file be read again.
+    """
+
+    __slots__ = ("_lock", "_path")
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(_text(path), path)
+        self._path = path
+        self._lock = threading.Lock()
+
+    def unwrap(self, blob: bytes, context: bytes) -> bytes:
+        """Decrypt a key; raises Damaged when blob, root key or context differ."""
+        if self._holding(envelope.key_id_of(blob, envelope.WRAPPED)) is None:
+            self._read()
+        return super().unwrap(blob, context)
+
+    def rotate(self) -> None:
+        """Put a new key before those in the file."""
+        with self._lock:
+            _replace(self._path, _new_line() + _text(self._path))
+        self._read()
+
+    def retire(self) -> int:
+        """Leave only the newest key in the file."""
+        with self._lock:
+            lines = _text(self._path).splitlines(keepends=True)
+            _replace(self._path, lines[0])
+        self._read()
+        return len(lines) - 1
+
+    def check(self) -> None:
+        """Read the file again, and wrap and unwrap something."""
+        self._read()
+        super().check()
+
+    def export(self) -> bytes:
+        """Return the key file's text, every version of it, for a backup."""
+        return _text(self._path)
+
+    def _read(self) -> None:
+        with self._lock:
+            self._versions = _wrappers(self._path, _text(self._path))
 
 
 def create_root_key_file(path: Path, text: bytes | None = None) -> str:
@@ -108,10 +141,10 @@ def create_root_key_file(path: Path, text: bytes | None = None) -> str:
     The file has mode 0600 and is on stable storage. Raises FileExistsError when it exists: a root key is never
     overwritten; KeyUnavailable when `text` is no key file.
     """
-    line = text or _new_line()
-    key_id = _parse(path, line).key_id
+    text = text or _new_line()
+    key_id = LooseRootKey(text, path).id
     # Written whole under another name and linked, so that a crash never leaves half a key under the real one.
-    draft = _draft(path, line)
+    draft = _draft(path, text)
     try:
         path.hardlink_to(draft)
     finally:
@@ -136,9 +169,9 @@ def _draft(path: Path, text: bytes) -> Path:
     return draft
 
 
-def _replace(path: Path, lines: list[bytes]) -> None:
+def _replace(path: Path, text: bytes) -> None:
     try:
-        _draft(path, b"".join(lines)).replace(path)
+        _draft(path, text).replace(path)
         _sync_folder(path)
     except OSError as error:
         raise KeyUnavailable(f"the root key file {path} cannot be written: {error.strerror}") from None
@@ -152,12 +185,12 @@ def _sync_folder(path: Path) -> None:
         os.close(directory)
 
 
-def _wrappers(path: Path) -> tuple[Wrapper, ...]:
-    return tuple(_parse(path, line) for line in _lines(path))
+def _wrappers(path: Path, text: bytes) -> tuple[Wrapper, ...]:
+    return tuple(_parse(path, line) for line in text.splitlines() or [b""])
 
 
-def _lines(path: Path) -> list[bytes]:
-    """Return the lines of a private key file, at least one."""
+def _text(path: Path) -> bytes:
+    """Return the text of a private key file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -169,7 +202,7 @@ def _lines(path: Path) -> list[bytes]:
         text = os.read(descriptor, _MOST_BYTES)
     finally:
         os.close(descriptor)
-    return text.strip().splitlines(keepends=True) or [b""]
+    return text
 
 
 def _parse(path: Path, line: bytes) -> Wrapper:
