@@ -113,8 +113,9 @@ def released_to(session: Session, subject: rq.Subject, now: datetime) -> Sequenc
     releases = _in_force(session, select(table).where(or_(*named)), now)
     if not releases:
         return ()
-    documents = {row.document_id for row in releases}
-    agreements = {row.consent_id for row in releases} - {None}
+    # Asked by the database's own list of them: there may be more than a statement takes.
+    documents = select(table.document_id).where(or_(*named))
+    agreements = select(table.consent_id).where(or_(*named))
     consent, control = models.OriginatorConsent, models.OriginatorControl
     consents = {
         row.id: row for row in _in_force(session, select(consent).where(consent.id.in_(agreements)), now)
@@ -136,6 +137,7 @@ def released_to(session: Session, subject: rq.Subject, now: datetime) -> Sequenc
             models.Document.addressee_id != subject.organisation_id,
         )
     )
+    standing = {row.document_id for row in releases}
     agreed = {
         (row.document_id, organisation)
         for row in releases
@@ -144,7 +146,7 @@ def released_to(session: Session, subject: rq.Subject, now: datetime) -> Sequenc
     return [
         Released(*head)
         for head in heads
-        if head.id not in controlled or (head.id, head.originator_id) in agreed
+        if head.id in standing and (head.id not in controlled or (head.id, head.originator_id) in agreed)
     ]
 
 

@@ -26,7 +26,7 @@ from portal.web.frame import count_beside
 from portal.web.words import Chip, moment_words
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_STATES: Mapping[GrantState, str] = MappingProxyType(
+STATES: Mapping[GrantState, str] = MappingProxyType(
     {GrantState.FUTURE: "not-yet", GrantState.IN_FORCE: "in-force", GrantState.ENDED: "ended"}
 )
 _ORGANISATIONS = 200
@@ -295,7 +295,7 @@ def _done(words: str, section: str) -> ResponseReturnValue:
 def _row(item: FacilityView | InstructionView | SettingView, section: str) -> dict[str, Any]:
     ended = item.state is GrantState.ENDED
     return {
-        "state": _STATES[item.state],
+        "state": STATES[item.state],
         "start": moment_words(item.valid_from),
         "end": moment_words(item.valid_until) if item.valid_until else "",
         "entry": item.log_entry,

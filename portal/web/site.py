@@ -19,6 +19,7 @@ from portal.web import (
     officer,
     policy,
     policy_css,
+    release_pages,
     rule_pages,
     sign_in,
     style,
@@ -37,6 +38,7 @@ _BLUEPRINTS = (
     officer,
     policy,
     rule_pages,
+    release_pages,
     administration,
     style,
 )

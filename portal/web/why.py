@@ -91,7 +91,7 @@ def show() -> ResponseReturnValue:
     except (Invalid, NotFound) as error:
         asked = _Asked(finders.Field(person), finders.Field(document), action, assurance)
         return _page(asked, *refused(error))
-    label = _chip(found.marking)
+    label = label_chip(found.marking)
     sub = " ".join(filter(None, (label.name, label.rest))) + f" · {found.programme.name}"
     asked = _Asked(
         finders.Field("", [finders.Option(found.person.id, found.person.name)], found.person.id),
@@ -184,7 +184,7 @@ def _answer(found: Explanation) -> dict[str, Any]:
         "refusing": refusing,
         "rules": len(found.verdicts),
         "sign_in": dict(_SIGN_INS)[str(found.assurance)].lower(),
-        "chip": _chip(found.marking),
+        "chip": label_chip(found.marking),
         "verdicts": [
             {
                 "outcome": verdict.outcome.value,
@@ -197,7 +197,8 @@ def _answer(found: Explanation) -> dict[str, Any]:
     }
 
 
-def _chip(marking: str) -> Chip:
+def label_chip(marking: str) -> Chip:
+    """Return the chip of a label that is known by its marking."""
     policy = runtime().access.policy
     try:
         known = policy.classification(policy.parse_marking(marking).classification)

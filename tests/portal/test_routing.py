@@ -45,6 +45,7 @@ WHO: dict[str, frozenset[str]] = {
     "audit.": frozenset({"auditor"}),
     "officer.": frozenset({"officer"}),
     "policy.": frozenset({"officer"}),
+    "releases.": frozenset({"officer"}),
     "rules.own_instructions": READERS,
     "rules.acknowledge": READERS,
     "rules.": frozenset({"officer"}),
