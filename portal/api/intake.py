@@ -23,7 +23,8 @@ from portal.http.problems import portal_error, record_refusal
 from portal.http.request import PortalRequest
 from portal.http.routing import signed_in
 from portal.http.slots import in_slot
-from portal.services.deposit import Declared, DepositReceipt, Intake, Repeated
+from portal.services.deposit import Declared, DepositReceipt, Repeated
+from portal.services.intake import Intake
 
 _FORM = "multipart/form-data"
 _LONGEST_KEY = 100

@@ -49,6 +49,7 @@ from portal.services.picker import Picker
 from portal.services.policy_changes import PolicyChanges
 from portal.services.readership import Readership
 from portal.services.receipts import Receipts
+from portal.services.receiving import Receiving
 from portal.services.release import Release
 from portal.services.releases import Releases
 from portal.services.root_keys import open_ring
@@ -172,6 +173,7 @@ def _assemble(
     names = Names(database)
     uploads = UploadRegister(database, log, access, blobs, clock, node)
     filing = Filing(database, log, access, titles)
+    receiving = Receiving(database, access, ring, blobs, filing, uploads, clock)
     release = Release(database, log, access, ring, blobs, alarm)
     manifests = Manifests(database, access, ring, blobs)
     fsck = Fsck(database, log, log_engine, settings.anchor_file, ring, blobs, titles, manifests, alarm)
@@ -205,7 +207,7 @@ def _assemble(
         auditing=Auditing(log, database, access, cursors, log_names, clock),
         bindings=Bindings(release, policy, ring, settings.name),
         circumstances=Circumstances(database, log, access, clock, alarm),
-        deposit=Deposit(database, log, access, ring, blobs, labels, filing, uploads, settings, clock),
+        deposit=Deposit(database, access, labels, receiving, settings),
         documents=documents,
         explain=Explain(database, log, access, alarm),
         finder=Finder(database, log, access, alarm, names),

@@ -88,12 +88,12 @@ def test_an_edited_upload_row_removes_no_filed_version(world: World) -> None:
 
 
 def test_an_upload_left_behind_is_cleared_at_start(world: World) -> None:
-    deposit = world.runtime.deposit
+    receiving = world.runtime.deposit.receiving
     document = models.new_id()
-    left: OpenUpload = deposit.uploads.open(partner(world), document, 1, world.programme)
-    deposit.blobs.put(f"{left.blob}/part-1", b"half of it")
+    left: OpenUpload = receiving.uploads.open(partner(world), document, 1, world.programme)
+    receiving.blobs.put(f"{left.blob}/part-1", b"half of it")
     world.runtime.housekeeping.at_start()
-    assert list(deposit.blobs.list(left.blob)) == []
+    assert list(receiving.blobs.list(left.blob)) == []
     assert [record["outcome"] for record in world.records(document=document)] == ["failed"]
 
 
@@ -117,7 +117,7 @@ def test_a_version_is_not_filed_under_another_label_than_it_was_decided_on(
     world.deposited(label="NATO RESTRICTED")
     with world.runtime.deposit.begin_version(partner(world), document, "second.txt") as intake:
         intake.write(b"second")
-        monkeypatch.setattr(intake, "_decide_again", lambda: None)
+        monkeypatch.setattr(world.runtime.deposit.receiving, "_decide_again", lambda _incoming: None)
         with world.runtime.database.write(0) as session:
             label = session.get_one(models.LabelRecord, 2)
             head = session.get_one(models.Document, document)
