@@ -48,6 +48,8 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = MappingProxyType(
                 Action.ORGANISATION_MANAGE,
                 Action.PROGRAMME_MANAGE,
                 Action.SYSTEM_STATUS,
+                Action.KEYS_SHOW,
+                Action.KEYS_MANAGE,
             }
         ),
     }

@@ -67,6 +67,8 @@ class Action(StrEnum):
     ORGANISATION_MANAGE = "organisation.manage"
     PROGRAMME_MANAGE = "programme.manage"
     SYSTEM_STATUS = "system.status"
+    KEYS_SHOW = "keys.show"
+    KEYS_MANAGE = "keys.manage"
 
 
 class Act(StrEnum):

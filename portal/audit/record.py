@@ -16,17 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from portal.audit.catalogue import (
-    CODE,
-    DIGEST,
-    IDENTIFIER,
-    MAX_INTEGER,
-    PRIVATE_NAMES,
-    Entry,
-    check_details,
-    entry,
-    is_marking,
-)
+from portal.audit.catalogue import PRIVATE_NAMES, Entry, check_details, entry
+from portal.audit.kinds import CODE, DIGEST, IDENTIFIER, MAX_INTEGER, is_marking
 from portal.errors import Invalid
 
 FORMAT = 1

@@ -10,7 +10,8 @@ from typing import Any
 from flask import request
 from werkzeug.exceptions import BadRequest
 
-from portal.audit.catalogue import CATALOGUE, is_marking
+from portal.audit.catalogue import CATALOGUE
+from portal.audit.kinds import is_marking
 from portal.audit.search import RecordFilter
 from portal.clock import parse_rfc3339
 from portal.errors import Invalid

@@ -13,6 +13,7 @@ from portal.models.credentials import ApiToken, Credential, OneTimeLink, Session
 from portal.models.dated import Dated
 from portal.models.documents import (
     DUE_LAST,
+    KEK_OF_VERSION,
     Counter,
     Document,
     LabelRecord,
@@ -26,11 +27,13 @@ from portal.models.grants import Briefing, ClearanceGrant, Membership, Programme
 from portal.models.installation import Key, Policy
 from portal.models.people import Organisation, Person, RoleGrant
 from portal.models.releases import DocumentRelease, OriginatorConsent, OriginatorControl
+from portal.models.rotations import KeyRotation
 from portal.models.sealing import SealedRow, Seals, TamperedRow
 from portal.models.verified import VerifiedRows
 
 __all__ = [
     "DUE_LAST",
+    "KEK_OF_VERSION",
     "Acknowledgement",
     "ApiToken",
     "Approval",
@@ -45,6 +48,7 @@ __all__ = [
     "FacilityClearance",
     "Instruction",
     "Key",
+    "KeyRotation",
     "LabelRecord",
     "LevelSetting",
     "Membership",

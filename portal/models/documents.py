@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crypto.envelope import PREFIX_BYTES
 from portal.models.base import Base, Id, Octets
 from portal.models.sealing import SealedRow, SealedText
 
@@ -107,6 +108,13 @@ class Version(SealedRow):
     created: Mapped[datetime]
 
     file_name = SealedText("file_name_sealed")
+
+
+KEK_OF_VERSION = func.substr(
+    Version.__table__.c.wrapped_dek, literal_column("1"), literal_column(str(PREFIX_BYTES)), type_=Octets()
+)
+"""What names the key that wrapped a version's DEK: how a rotation finds what is left under the older one."""
+Index("ix_versions_kek", KEK_OF_VERSION, Version.__table__.c.document_id, Version.__table__.c.number)
 
 
 class VersionDigest(SealedRow):

@@ -12,7 +12,10 @@ from portal.models.sealing import SealedRow
 
 
 class Key(Base):
-    """A key of the ring, wrapped by the root key, which binds kind, domain and version: that is its seal."""
+    """A key of the ring, wrapped by the root key, which binds kind, domain and version: that is its seal.
+
+    `changed` is when its state last changed.
+    """
 
     __tablename__ = "keys"
     __table_args__ = (Index("uq_keys_place", "kind", "domain", "version", unique=True),)
@@ -24,6 +27,7 @@ class Key(Base):
     state: Mapped[str] = mapped_column(String(20))
     created: Mapped[datetime]
     wrapped: Mapped[bytes] = mapped_column(Octets)
+    changed: Mapped[datetime | None]
 
 
 class Policy(SealedRow):

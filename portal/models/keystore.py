@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 
 from sqlalchemy import Engine, insert, select, update
 
@@ -21,8 +22,9 @@ class DatabaseKeyStore:
     def load(self) -> Iterable[WrappedKey]:
         """Return all keys."""
         table = Key.__table__
+        columns = [table.c[field.name] for field in fields(WrappedKey)]
         with self._engine.connect() as connection:
-            rows = connection.execute(select(table)).mappings().all()
+            rows = connection.execute(select(*columns)).mappings().all()
         return [WrappedKey(**row) for row in rows]
 
     def add(self, key: WrappedKey) -> None:

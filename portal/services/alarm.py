@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from portal.audit import AuditLog, Event
-from portal.audit.catalogue import IDENTIFIER
+from portal.audit.kinds import IDENTIFIER
 from portal.errors import Tampered
 from portal.models import TamperedRow
 from portal.services.actor import Actor

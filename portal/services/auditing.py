@@ -12,8 +12,8 @@ from crypto.translog.proofs import check_inclusion
 from crypto.translog.tree import leaf_hash
 from policies.requests import Action
 from portal.audit import AuditLog, Event, Receipt, SignedCheckpoint
-from portal.audit.catalogue import MAX_INTEGER
 from portal.audit.checkpoint import Anchored
+from portal.audit.kinds import MAX_INTEGER
 from portal.audit.log import Neighbours
 from portal.audit.reading import Record
 from portal.audit.search import Activity, LogEntry, RecordFilter

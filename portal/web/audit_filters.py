@@ -11,7 +11,8 @@ from typing import Any
 
 from flask import url_for
 
-from portal.audit.catalogue import CATALOGUE, is_marking
+from portal.audit.catalogue import CATALOGUE
+from portal.audit.kinds import is_marking
 from portal.audit.search import RecordFilter
 from portal.clock import rfc3339
 from portal.services.auditing import Asked

@@ -13,6 +13,7 @@ from typing import Any
 
 from portal.audit.catalogue import CATALOGUE
 from portal.audit.search import LogEntry
+from portal.web.key_words import KEY_DEEDS, KEY_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "portal.tidied",
             "policy.activated",
             "settings.changed",
-            "keys.created",
+            *KEY_NAMES,
             "job.run",
             "storage.verify",
             "storage.repair",
@@ -189,7 +190,7 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "portal.tidied": "Interrupted uploads cleared away",
         "policy.activated": "Security policy put into force",
         "settings.changed": "Settings changed",
-        "keys.created": "Keys made",
+        **KEY_NAMES,
         "job.run": "Background jobs",
         "storage.verify": "Checks of storage",
         "storage.repair": "Repairs of storage",
@@ -370,7 +371,7 @@ DEEDS: Mapping[str, Deed | Happening] = MappingProxyType(
             "put a security policy into force", "put a security policy into force", "scale"
         ),
         "settings.changed": Happening("The portal started with other settings than before", "settings"),
-        "keys.created": Deed("made a key", "make a key", "key"),
+        **{action: Deed(*words, "key") for action, words in KEY_DEEDS.items()},
         "portal.start": Happening("The portal started", "device-laptop"),
         "portal.stop": Happening("The portal stopped", "device-laptop"),
         "portal.tidied": Happening("The portal cleared away what an interrupted upload had left", "trash"),

@@ -103,7 +103,7 @@ TABLE = {
     Role.OFFICER: "grant.clearance grant.membership grant.briefing grant.role grant.document grant.consent "
     "grant.policy grant.facility grant.instruction grant.setting policy.show policy.propose policy.approve "
     "access.explain",
-    Role.ADMINISTRATOR: "account.manage organisation.manage programme.manage system.status",
+    Role.ADMINISTRATOR: "account.manage organisation.manage programme.manage system.status keys.show keys.manage",
 }
 
 

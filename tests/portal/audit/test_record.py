@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.audit import AuditLog, Event
-from portal.audit.catalogue import CATALOGUE, COMMON, Kind, describe
+from portal.audit.catalogue import CATALOGUE, COMMON, describe
+from portal.audit.kinds import Kind
 from portal.audit.record import FIELDS, canonical
 from portal.clock import rfc3339
 from portal.errors import Invalid

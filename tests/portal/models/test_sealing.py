@@ -15,6 +15,7 @@ from tests.portal import factories
 UNSEALED = {
     "keys": "the root key's wrapping binds kind, domain, version and id",
     "uploads": "names what may be cleared away; no rule reads it",
+    "key_rotations": "what a background job does next; no rule reads it",
     "counters": "numbers for people; no rule reads them",
     "title_pieces": "authenticated encryption binds programme and number",
 }
