@@ -14,7 +14,7 @@ from policies.model import TagKind
 from policies.person_rules import ROLE_ACTIONS
 from policies.policy import SecurityPolicy
 from policies.reasons import Reason
-from policies.requests import AccessRequest, Document
+from policies.requests import AccessRequest, Document, ReleasedTo
 from policies.standing import Cover, credentials, not_briefed_on, standing_of
 from policies.verdicts import Decision, Outcome
 
@@ -49,6 +49,7 @@ TEXTS: Mapping[str, str] = MappingProxyType(
         "outside-hours": "Wait for the hours that are permitted for {classification}.",
     }
 )
+_MEMBERSHIP = ("need-to-know", "releasable")
 _HELPLESS = frozenset(
     {
         "label-invalid",
@@ -91,14 +92,33 @@ def least_changes(request: AccessRequest, decision: Decision) -> tuple[Mend, ...
 def _mends(request: AccessRequest, decision: Decision) -> Iterator[Mend]:
     refusing = {v.rule: v.reason.code for v in decision.verdicts if v.outcome is Outcome.REFUSES}
     cleared = tuple(rule for rule in ("clearance-in-force", "label-dominated") if rule in refusing)
+    # Who becomes a member is among those whom a release to the programme names.
+    joined: tuple[str, ...] = (
+        _MEMBERSHIP if refusing.keys() >= set(_MEMBERSHIP) and _released_to_members(request) else ()
+    )
     for rule, code in refusing.items():
         if rule in cleared:
             if rule == cleared[0]:
                 yield _clearance(request, cleared)
+        elif rule in joined:
+            if code == "not-a-member":
+                yield Mend(joined, Reason.of(code, **_known(request)))
         elif code == "not-briefed":
             yield _briefing(request)
         else:
             yield Mend((rule,), Reason.of(code, **_known(request)), code not in _HELPLESS)
+
+
+def _released_to_members(request: AccessRequest) -> bool:
+    """Whether a release in force names the document's own programme, with its originator's consent where it counts."""
+    document = _document(request)
+    return any(
+        release.to_kind == ReleasedTo.PROGRAMME
+        and release.to_id == document.programme_id
+        and release.period.contains(request.environment.time)
+        and (not document.originator_controlled or release.consent_of == document.originator_id)
+        for release in document.releases
+    )
 
 
 def _known(request: AccessRequest) -> dict[str, str]:

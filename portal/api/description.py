@@ -318,7 +318,7 @@ def _paths() -> Json:
         "/documents.zip": {
             "get": _operation(
                 "readArchive",
-                "Stream several documents as one ZIP; what may not be read is left out.",
+                "Stream several documents as one ZIP, when all of them may be read.",
                 {"200": _bytes("The ZIP.", {}, "application/zip")},
                 parameters=[
                     _query(
@@ -326,7 +326,8 @@ def _paths() -> Json:
                         "Ids of documents.",
                         {"type": "array", "items": {"type": "string"}},
                         required=True,
-                    )
+                    ),
+                    _query("leave_out", "Whether to leave out what may not be read.", {"type": "boolean"}),
                 ],
             )
         },

@@ -13,7 +13,7 @@ from portal.errors import Invalid
 from portal.http.bindings import binding_answer, certificate_answer
 from portal.http.content import archive_answer, content_answer, runtime
 from portal.http.identify import current_actor
-from portal.http.queries import json_body, wanted_limit, wanted_text
+from portal.http.queries import json_body, wanted_flag, wanted_limit, wanted_text
 from portal.http.routing import open_to_anyone, signed_in
 from portal.services.document_views import DocumentFilter
 
@@ -93,8 +93,9 @@ def binding_certificate() -> Response:
 
 @signed_in()
 def archive() -> Response:
-    """Stream a ZIP of several documents; what may not be read is left out."""
-    return archive_answer(runtime(), current_actor(), request.args.getlist("id"))
+    """Stream a ZIP of several documents, all of them or, with `leave_out`, those that may be read."""
+    leave_out = wanted_flag(request.args, "leave_out")
+    return archive_answer(runtime(), current_actor(), request.args.getlist("id"), leave_out=leave_out)
 
 
 @signed_in()

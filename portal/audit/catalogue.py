@@ -192,6 +192,12 @@ def _entries() -> Mapping[str, Entry]:
         discloses=True,
     )
     add(
+        "document.archive",
+        "Several documents were asked for as one ZIP, whose dominant label this is; each is read on its own.",
+        SHOWN,
+        {"archive": Kind.IDENTIFIER},
+    )
+    add(
         "document.digest",
         "A digest of a document's content was computed, inside the portal: nothing of it was handed out.",
         outcomes=True,

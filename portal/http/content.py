@@ -114,12 +114,14 @@ def _content(runtime: Runtime, permission: Permission, held: TransferSlots, *, i
     )
 
 
-def archive_answer(runtime: Runtime, actor: Actor, document_ids: Sequence[str]) -> Response:
-    """Stream several documents as one ZIP; what may not be read is left out."""
+def archive_answer(
+    runtime: Runtime, actor: Actor, document_ids: Sequence[str], *, leave_out: bool = False
+) -> Response:
+    """Stream several documents as one ZIP; with `leave_out` without those that may not be read."""
     held = slots()
     held.take(actor.person_id)
     try:
-        stream = runtime.archive.open(actor, document_ids)
+        stream = runtime.archive.open(actor, document_ids, leave_out=leave_out)
     except BaseException:
         held.give_back(actor.person_id)
         raise

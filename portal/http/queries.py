@@ -32,6 +32,16 @@ def wanted_limit(values: Mapping[str, Any], absent: int = DEFAULT_LIMIT) -> int:
     return check_limit(int(text))
 
 
+def wanted_flag(values: Mapping[str, Any], name: str) -> bool:
+    """Read `true` or `false` (when absent); raises Invalid for anything else."""
+    text = values.get(name, "false")
+    if text not in ("true", "false"):
+        raise Invalid(
+            f"`{name}` is neither `true` nor `false`.", mend="Leave it out, or write one of the two."
+        )
+    return bool(text == "true")
+
+
 def wanted_text(values: Mapping[str, Any], name: str) -> str | None:
     """Read a text that may be absent or empty; raises Invalid when it is something else.
 

@@ -1,18 +1,25 @@
-"""Several documents as one streamed ZIP: nothing staged, one intent for each document, what is refused is left out."""
+"""Several documents as one streamed ZIP: nothing staged, one intent for each document.
+
+A collection is permitted only when every member is (policy.md). Whoever wants the others alone says so.
+"""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import IO, cast
 
 from policies import Label
 from policies.aggregates import aggregate
 from policies.requests import Action
+from portal import models
+from portal.audit import AuditLog
 from portal.errors import Invalid, NotFound, NotPermitted
 from portal.services.access import NO_SUCH_DOCUMENT, Access
 from portal.services.actor import Actor
+from portal.services.changes import shown
 from portal.services.release import Release, ReleasedVersion
 
 MOST = 500
@@ -22,19 +29,35 @@ _LONGEST_COMMENT = 60_000
 """APPNOTE 4.4.12 leaves two bytes for its length."""
 
 
+class HiddenMembers(NotFound):
+    """Some of the documents are not there, or not open to this person; `readable` are the others."""
+
+    readable: tuple[str, ...] = ()
+
+
+class DeniedMembers(NotPermitted):
+    """Some of the documents are refused, as this person may know; `readable` are the others."""
+
+    readable: tuple[str, ...] = ()
+
+
 class Archive:
     """Streams ZIPs of what a person may read."""
 
-    def __init__(self, release: Release, access: Access) -> None:
+    def __init__(self, release: Release, access: Access, log: AuditLog) -> None:
         self._release = release
         self._access = access
+        self._log = log
 
-    def open(self, actor: Actor, document_ids: Sequence[str]) -> Generator[bytes, None, None]:
-        """Return the ZIP's bytes as they are made; each denial is recorded and nothing about it is said.
+    def open(
+        self, actor: Actor, document_ids: Sequence[str], *, leave_out: bool = False
+    ) -> Generator[bytes, None, None]:
+        """Return the ZIP's bytes as they are made; with `leave_out` without the documents that may not be read.
 
-        Its comment says the dominant label of what is in it, and where that is wider than a member. The first document
-        is opened before this returns. Raises Invalid for no or too many documents, NotFound when none of them may be
-        read, Unavailable when log, keys or store do not answer.
+        Its comment says the dominant label of what is in it, and where that is wider than a member; the log has it in
+        a record of the ZIP as a whole. The first document is opened before this returns. Each denial is recorded.
+        Raises Invalid for no or too many documents; HiddenMembers or DeniedMembers, where some may not be read and
+        are not to be left out; NotFound when none may be read; Unavailable when log, keys or store do not answer.
         """
         wanted = list(dict.fromkeys(document_ids))
         if not wanted:
@@ -44,16 +67,34 @@ class Archive:
         names: dict[str, str] = {}
         taken: set[str] = set()
         labels: list[Label] = []
+        refused: dict[str, NotFound | NotPermitted] = {}
         for document_id in wanted:
             try:
                 permission = self._release.permit(actor, Action.DOCUMENT_READ, document_id)
-            except (NotFound, NotPermitted):
+            except (NotFound, NotPermitted) as error:
+                refused[document_id] = error
                 continue
             names[document_id] = _unique(permission.released, taken)
             labels.append(permission.label)
+        if refused and not leave_out:
+            raise _refused(refused, tuple(names))
         if not names:
             raise _nothing_to_read()
-        stream = self._stream(actor, names, self._label_words(actor, labels))
+        words = self._label_words(actor, labels)
+        archive = models.new_id()
+        self._log.append(
+            replace(
+                self._access.event(
+                    actor,
+                    Action.DOCUMENT_READ,
+                    decision="permit",
+                    label=words.partition("\n")[0],
+                    details={**shown(list(names)), "archive": archive},
+                ),
+                action="document.archive",
+            )
+        )
+        stream = self._stream(actor, names, words, archive, leave_out=leave_out)
         next(stream)
         return stream
 
@@ -70,7 +111,9 @@ class Archive:
             told = (self._access.marking(found.label), *(reason.text for reason in found.wider))
         return "\n".join(told)
 
-    def _stream(self, actor: Actor, names: dict[str, str], label: str) -> Generator[bytes, None, None]:
+    def _stream(
+        self, actor: Actor, names: dict[str, str], label: str, number: str, *, leave_out: bool
+    ) -> Generator[bytes, None, None]:
         # The first piece is empty and comes when the first document is open: `open` takes it, so that what fails until
         # then is an answer of its own, and closing the stream from there on records the outcome.
         begun = False
@@ -81,8 +124,11 @@ class Archive:
                 try:
                     permission = self._release.permit(actor, Action.DOCUMENT_READ, document_id)
                 except (NotFound, NotPermitted):
+                    # Since the ZIP began: it breaks off, for what it lacks would not show.
+                    if not leave_out:
+                        raise
                     continue
-                transfer = self._release.open(permission)
+                transfer = self._release.open(permission, archive=number)
                 info = zipfile.ZipInfo(name, _EARLIEST)
                 info.external_attr = _FILE_MODE
                 info.file_size = permission.released.size
@@ -119,6 +165,32 @@ class _Sink:
     def take(self) -> list[bytes]:
         pieces, self._pieces = self._pieces, []
         return pieces
+
+
+def _refused(
+    refused: Mapping[str, NotFound | NotPermitted], readable: tuple[str, ...]
+) -> NotFound | NotPermitted:
+    """Return the one error for all that was refused; it says of each no more than asking for it alone would."""
+    known = {key: error for key, error in refused.items() if isinstance(error, NotPermitted)}
+    hidden = len(refused) - len(known)
+    words = [
+        f"{len(refused)} of {len(refused) + len(readable)} documents are not handed out, so nothing was packed."
+    ]
+    words += [f"{key}: {' '.join(error.denial.sentences)}" for key, error in known.items() if error.denial]
+    if hidden:
+        words.append(f"{hidden} of them {'is' if hidden == 1 else 'are'} not there, or not open to you.")
+    mend = "Leave them out, or choose others." if readable else "Choose others."
+    error: HiddenMembers | DeniedMembers
+    if hidden == len(refused) and not readable:
+        return _nothing_to_read()
+    if hidden:
+        error = HiddenMembers(" ".join(words), mend=mend)
+    else:
+        rules = dict.fromkeys(rule for found in known.values() for rule in found.rules)
+        error = DeniedMembers(" ".join(words), mend=mend, rules=tuple(rules))
+    error.readable = readable
+    error.recorded = True
+    return error
 
 
 def _nothing_to_read() -> NotFound:

@@ -319,8 +319,17 @@ class Release:
             content.close()
         return found.digest()
 
-    def open(self, permission: Permission, start: int = 0, stop: int | None = None) -> Transfer:
+    def open(
+        self,
+        permission: Permission,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        archive: str | None = None,
+    ) -> Transfer:
         """Record the intent, then open the content for the byte range `start` (inclusive) to `stop` (exclusive).
+
+        `archive` names the ZIP that the content goes into, for the log.
 
         Raises Unavailable when the log, the keys or the store do not answer (nothing is opened), Tampered when
         the stored content or its key does not verify.
@@ -335,7 +344,11 @@ class Release:
             version=sealed.released.number,
             programme=sealed.programme_id,
             label=sealed.released.marking,
-            details={"size": sealed.released.size, "ranges": [f"{start}-{end}"]},
+            details={
+                "size": sealed.released.size,
+                "ranges": [f"{start}-{end}"],
+                **({"archive": archive} if archive is not None else {}),
+            },
         )
         receipt = self._log.append(intent)
         try:

@@ -203,7 +203,7 @@ def _assemble(
         alarm=alarm,
         access=access,
         account=Account(database, log, clock, settings, sign_in, sessions, tokens, links, credentials),
-        archive=Archive(release, access),
+        archive=Archive(release, access, log),
         auditing=Auditing(log, database, access, cursors, log_names, clock),
         bindings=Bindings(release, policy, ring, settings.name),
         circumstances=Circumstances(database, log, access, clock, alarm),

@@ -45,6 +45,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "document.search",
             "document.upload",
             "document.version",
+            "document.archive",
             "document.digest",
         ),
         "Clearances, memberships, roles": (
@@ -133,6 +134,7 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "document.search": "Searches of titles",
         "document.upload": "New documents sent",
         "document.version": "New versions sent",
+        "document.archive": "ZIPs of several documents",
         "document.digest": "Digests computed of documents",
         "grant.clearance": "Clearances",
         "grant.membership": "Memberships of programmes",
@@ -212,6 +214,9 @@ DEEDS: Mapping[str, Deed | Happening] = MappingProxyType(
         "document.show": Deed("opened the page of {document}", "open the page of {document}", "file-text"),
         "document.read": Deed("downloaded {document}", "download {document}", "download"),
         "document.preview": Deed("viewed {document}", "view {document}", "eye"),
+        "document.archive": Deed(
+            "asked for several documents as one ZIP", "have several documents as one ZIP", "file-zip"
+        ),
         "document.digest": Deed(
             "asked for the signed label of {document}, for which the portal computed its digest",
             "have a digest of {document} computed",

@@ -17,8 +17,10 @@ from portal.http.identify import current_actor
 from portal.http.queries import wanted_limit
 from portal.http.routing import signed_in
 from portal.services.actor import Actor
+from portal.services.archive import DeniedMembers, HiddenMembers
 from portal.web import listing, programmes
 from portal.web.denied import explain_in
+from portal.web.forms import refused
 from portal.web.frame import count_beside, mark_page
 from portal.web.words import NOTICE_WORDS, chip, media_icon, media_words, moment_words, size_words, when_words
 
@@ -188,8 +190,12 @@ def view(document_id: str, number: int) -> Response:
 
 @signed_in(*_READERS)
 def archive() -> ResponseReturnValue:
-    """Download a selection as one ZIP."""
+    """Download a selection as one ZIP: all of it, or what is handed out once that was asked for."""
     chosen = request.form.getlist("id")
     if not chosen:
         raise Invalid("No document was chosen.", mend="Tick at least one, then download.")
-    return archive_answer(runtime(), current_actor(), chosen)
+    try:
+        return archive_answer(runtime(), current_actor(), chosen, leave_out="leave_out" in request.form)
+    except (HiddenMembers, DeniedMembers) as error:
+        words, status = refused(error)
+        return render_template("documents/archive.html", problem=words, readable=error.readable), status

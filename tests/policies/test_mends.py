@@ -157,6 +157,26 @@ def test_every_code_that_a_rule_refuses_with_has_words() -> None:
     assert set(OFFICER_TEXTS) - permitting - by_clearance <= set(TEXTS)
 
 
+@pytest.mark.parametrize(
+    ("controlled", "consent", "expected"),
+    [
+        (False, None, [("need-to-know", "releasable")]),
+        (True, "company", [("need-to-know", "releasable")]),
+        (True, "agency", [("need-to-know",), ("releasable",)]),
+    ],
+)
+def test_whoever_becomes_a_member_reads_what_is_released_to_the_programme(
+    controlled: bool, consent: str | None, expected: list[tuple[str, ...]]
+) -> None:
+    to_all = Release(ReleasedTo.PROGRAMME, "programme", CURRENT, consent)
+    paper = document(addressee_id="company", releases=(to_all,), originator_controlled=controlled)
+    asked = request(subject(memberships=()), paper)
+    assert [mend.rules for mend in mends(asked)] == expected
+    for release in (replace(to_all, to_id="other"), replace(to_all, period=ENDED)):
+        apart = request(subject(memberships=()), replace(paper, releases=(release,)))
+        assert [mend.rules for mend in mends(apart)] == [("need-to-know",), ("releasable",)]
+
+
 HIDDEN = ("scan-missing", "scan-found", "instruction-not-acknowledged", "outside-hours")
 """What is looked at only once something before it, of the same rule, is mended."""
 

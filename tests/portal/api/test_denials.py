@@ -135,7 +135,20 @@ def test_nobody_who_is_denied_finds_the_document_in_a_list_or_a_zip(
     assert document not in {item["id"] for item in world.get("/documents", who).json["items"]}
     found = world.client.post("/api/v1/documents/search", json={"q": "harbour"}, headers=world.headers(who))
     assert found.json["items"] == []
-    assert world.get(f"/documents.zip?id={document}", who).status_code == 404
+    packed = world.get(f"/documents.zip?id={document}", who)
+    assert packed.status_code == (403 if who in KNOWABLE else 404)
+    assert world.get(f"/documents.zip?id={document}&leave_out=true", who).status_code == 404
+
+
+@pytest.mark.parametrize("who", KNOWABLE)
+def test_a_zip_tells_of_a_member_what_its_own_door_tells(world: World, document: str, who: str) -> None:
+    alone, packed = (
+        world.get(path, who) for path in (f"/documents/{document}/content", f"/documents.zip?id={document}")
+    )
+    assert packed.json["rules"] == alone.json["rules"]
+    assert packed.json["detail"].startswith(
+        f"1 of 1 documents are not handed out, so nothing was packed. {document}: "
+    )
 
 
 @pytest.mark.parametrize(

@@ -137,13 +137,34 @@ def test_log_names_the_document_that_exists_and_only_commits_to_one_that_does_no
 
 
 @pytest.mark.parametrize("nothing", ["hidden", "absent", "malformed"])
-def test_a_zip_with_one_hidden_id_equals_the_zip_without_it(place: Place, nothing: str) -> None:
+def test_a_zip_with_one_hidden_id_is_refused_as_one_with_an_id_that_is_not_there(
+    place: Place, nothing: str
+) -> None:
+    world = place.world
+    mine = world.deposited(b"mine", label="NATO RESTRICTED", name="mine.txt")
+    unseen = {"hidden": place.hidden, "absent": ABSENT, "malformed": "%00"}[nothing]
+    absent = ask(world, "restricted", "GET", f"/documents.zip?id={mine}&id={ABSENT}")
+    with recorded(world) as records:
+        answer = ask(world, "restricted", "GET", f"/documents.zip?id={mine}&id={unseen}")
+    assert seen(answer) == seen(absent)
+    assert answer.status_code == 404
+    assert answer.json["detail"].startswith(
+        "1 of 2 documents are not handed out, so nothing was packed. 1 of them"
+    )
+    assert "Leave them out" in answer.json["detail"] + str(answer.json)
+    assert [record["action"] for record in records if record.get("decision") == "deny"] == ["document.read"]
+
+
+@pytest.mark.parametrize("nothing", ["hidden", "absent", "malformed"])
+def test_a_zip_that_leaves_out_a_hidden_id_equals_the_zip_without_it(place: Place, nothing: str) -> None:
     world = place.world
     mine = [world.deposited(name.encode(), label="NATO RESTRICTED", name=name) for name in ("a.txt", "b.txt")]
     unseen = {"hidden": place.hidden, "absent": ABSENT, "malformed": "%00"}[nothing]
     plain = ask(world, "restricted", "GET", f"/documents.zip?id={mine[0]}&id={mine[1]}")
     with recorded(world) as records:
-        mixed = ask(world, "restricted", "GET", f"/documents.zip?id={mine[0]}&id={unseen}&id={mine[1]}")
+        mixed = ask(
+            world, "restricted", "GET", f"/documents.zip?leave_out=true&id={mine[0]}&id={unseen}&id={mine[1]}"
+        )
     assert plain.status_code == 200
     assert seen(mixed) == seen(plain)
     assert [record["action"] for record in records if record.get("decision") == "deny"] == ["document.read"]

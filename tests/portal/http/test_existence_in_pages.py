@@ -116,16 +116,20 @@ def test_no_list_filter_count_or_choice_names_what_is_out_of_reach(place: Place,
         assert who == "other" or "NATO SECRET" not in text
 
 
-def test_a_zip_with_a_hidden_id_equals_the_zip_without_it(place: Place) -> None:
+def test_a_zip_with_a_hidden_id_is_offered_without_it_and_equals_that(place: Place) -> None:
     mine = place.world.deposited(b"mine", label="NATO RESTRICTED", name="mine.txt")
     browser, token = place.browsers["restricted"], place.tokens["restricted"]
 
-    def zipped(*ids: str) -> Any:
-        form = {"csrf_token": token, "id": list(ids)}
+    def zipped(*ids: str, **more: str) -> Any:
+        form = {"csrf_token": token, "id": list(ids), **more}
         return seen(browser.client.post("/documents/download", data=form, buffered=True))
 
     assert zipped(mine)[0] == 200
-    assert zipped(mine, place.hidden) == zipped(mine) == zipped(ABSENT, mine, "not-an-id")
+    refused = zipped(mine, place.hidden)
+    assert refused == zipped(mine, ABSENT) == zipped("not-an-id", mine)
+    assert refused[0] == 404
+    left = zipped(mine, place.hidden, leave_out="1")
+    assert left == zipped(mine) == zipped(ABSENT, mine, "not-an-id", leave_out="1")
 
 
 def test_the_words_of_a_search_are_in_no_address(place: Place) -> None:
