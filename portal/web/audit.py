@@ -21,7 +21,7 @@ from portal.http.queries import wanted_limit, wanted_records, wanted_text
 from portal.http.routing import signed_in
 from portal.services.auditing import FORMATS, MOST, MOST_EXPORTED, EntryPage, LogHealth, Offer
 from portal.services.log_names import Names
-from portal.web import audit_entries, audit_filters, audit_tracing, audit_words
+from portal.web import audit_choices, audit_entries, audit_filters, audit_tracing, audit_words
 from portal.web.audit_filters import Selection
 from portal.web.forms import refused
 from portal.web.words import ROLE_WORDS, moment_words, size_words
@@ -153,8 +153,8 @@ def _form(selection: Selection, offer: Offer, names: Names) -> dict[str, Any]:
         "programmes": offered("programme", list(offer.programmes), names.programmes),
         "organisations": offered("organisation", list(offer.organisations), names.organisations),
         "actions": [
-            (group, [(action, audit_words.CHOICES[action]) for action in actions])
-            for group, actions in audit_words.GROUPS.items()
+            (group, [(action, audit_choices.CHOICES[action]) for action in actions])
+            for group, actions in audit_choices.GROUPS.items()
         ],
         "decisions": list(audit_filters.DECISIONS.items()),
         "labels": sorted(labels),

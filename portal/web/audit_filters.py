@@ -17,7 +17,7 @@ from portal.audit.search import RecordFilter
 from portal.clock import rfc3339
 from portal.services.auditing import Asked
 from portal.services.log_names import Names
-from portal.web import audit_words
+from portal.web import audit_choices
 from portal.web.words import moment_words
 
 PERIODS: Mapping[str, tuple[str, timedelta | None]] = MappingProxyType(
@@ -157,7 +157,7 @@ def in_words(selection: Selection, names: Names) -> list[tuple[str, str, str]]:
     if "document" in kept:
         found.append(("document", "Document", kept["document"][:8]))
     if "action" in kept:
-        found.append(("action", "Action", audit_words.CHOICES.get(kept["action"], kept["action"])))
+        found.append(("action", "Action", audit_choices.CHOICES.get(kept["action"], kept["action"])))
     if "decision" in kept:
         found.append(("decision", "Decision", DECISIONS[kept["decision"]].lower()))
     if "label" in kept:

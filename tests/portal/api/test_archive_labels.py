@@ -40,7 +40,7 @@ def test_the_dominant_label_is_recorded_and_the_reads_name_their_zip(world: Worl
 
 
 def test_what_is_refused_while_it_is_packed_breaks_it_off(world: World) -> None:
-    first, second = world.deposited(b"a" * 3_000_000), world.deposited(b"b")
+    first, second = world.deposited(b"a"), world.deposited(b"b")
     official = world.people["official"]
     actor = Actor(official, world.organisation, 2, "session", request="request-7")
     stream = world.runtime.archive.open(actor, [first, second])

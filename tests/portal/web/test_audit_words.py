@@ -15,7 +15,7 @@ from portal.audit.reading import Record
 from portal.audit.search import LogEntry
 from portal.http import problems
 from portal.services.log_names import Names
-from portal.web import audit_entries, audit_words
+from portal.web import audit_choices, audit_entries, audit_words
 from tests.portal.worlds import World, build_world
 
 NAMES = Names(
@@ -67,11 +67,11 @@ def said(app: Flask, one: LogEntry) -> str:
 
 
 def test_words_are_those_of_the_catalogue_neither_more_nor_fewer() -> None:
-    grouped = [action for actions in audit_words.GROUPS.values() for action in actions]
+    grouped = [action for actions in audit_choices.GROUPS.values() for action in actions]
     assert sorted(grouped) == sorted(CATALOGUE)
     assert sorted(audit_words.DEEDS) == sorted(CATALOGUE)
-    assert sorted(audit_words.CHOICES) == sorted(CATALOGUE)
-    assert len(set(audit_words.CHOICES.values())) == len(CATALOGUE)
+    assert sorted(audit_choices.CHOICES) == sorted(CATALOGUE)
+    assert len(set(audit_choices.CHOICES.values())) == len(CATALOGUE)
 
 
 @pytest.mark.parametrize("action", sorted(CATALOGUE))
