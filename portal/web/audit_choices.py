@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from portal.web.key_words import KEY_NAMES
+
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "Documents": (
