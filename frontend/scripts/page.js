@@ -1,22 +1,29 @@
 // What the layout tells scripts about the page, and how scripts build elements (never from a string: Trusted Types).
 const SVG = "http://www.w3.org/2000/svg";
 
-const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
+export const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 
 export const csrfToken = () => meta("csrf-token");
 
-/** Take the token of the session that is in force now: a page that stood open while one signed in anew has the old one. */
-export async function renewToken(url) {
+/**
+ * Ask whether the session is in force, and take its token: a page that stood open while one signed in anew has the old one.
+ * Returns 200 when it is, 401 when it has ended, 0 when there is no answer, else the answer's status.
+ */
+export async function renewSession(url) {
   try {
-    const answer = await fetch(url, { headers: { Accept: "application/json" }, redirect: "error" });
+    const answer = await fetch(url, { headers: { Accept: "application/json" }, redirect: "manual" });
+    if (answer.type === "opaqueredirect") return 401;
+    if (!answer.ok) return answer.status;
     const { token } = await answer.json();
     document.querySelector('meta[name="csrf-token"]').content = token;
     for (const field of document.querySelectorAll("input[name=csrf_token]")) field.value = token;
-    return true;
+    return 200;
   } catch {
-    return false;
+    return 0;
   }
 }
+
+export const renewToken = async (url) => (await renewSession(url)) === 200;
 
 /** Post a form's fields and return the answer's status and text; a token that no longer holds is renewed, once. */
 export async function post(url, body, { tokenUrl, signal } = {}) {

@@ -1,4 +1,5 @@
 // Comforts on top of pages that work without them: menus close, digests copy, forms are sent once.
+import { element, icon, meta, problem, renewSession } from "./page.js";
 
 export function start() {
   document.addEventListener("keydown", (event) => {
@@ -41,9 +42,35 @@ async function copy(button) {
   setTimeout(() => (words.textContent = before), 2000);
 }
 
-function sendOnce(event) {
+const passing = new WeakSet();
+
+/** Send a form once, however often it is clicked, and only while the session is in force: what was typed is not lost with it. */
+async function sendOnce(event) {
   const form = event.target;
-  if (!("once" in form.dataset) || event.defaultPrevented) return;
-  if ("sent" in form.dataset) event.preventDefault();
-  else form.dataset.sent = "";
+  if (!("once" in form.dataset) || event.defaultPrevented || passing.delete(form)) return;
+  const asked = meta("session-check");
+  if ("sent" in form.dataset || asked) event.preventDefault();
+  if ("sent" in form.dataset) return;
+  form.dataset.sent = "";
+  if (!asked) return;
+  const { submitter } = event;
+  const status = await renewSession(asked);
+  form.querySelector("[data-not-sent]")?.remove();
+  if ([0, 401, 429, 503].includes(status)) {
+    delete form.dataset.sent;
+    sayNotSent(form, submitter, status);
+  } else {
+    passing.add(form);
+    form.requestSubmit(submitter);
+  }
+}
+
+function sayNotSent(form, submitter, status) {
+  const { title, mend } = problem(status, "");
+  const link = status === 401 ? element("a", { href: "/sign-in", target: "_blank" }, "Sign in") : null;
+  const words = element("div", {}, element("b", {}, title), ` ${mend} `, link);
+  const note = element("div", { class: "note note-warn", role: "alert", "data-not-sent": true }, icon("alert-triangle"), words);
+  const row = submitter?.parentElement;
+  if (row && row !== form) row.before(note);
+  else form.append(note);
 }

@@ -52,7 +52,7 @@ TITLES: Mapping[int, str] = MappingProxyType(
 )
 _FOLLOWING: Mapping[int, str] = MappingProxyType(
     {
-        400: "Nothing was changed. Go back in your browser: what you typed is still there.",
+        400: "Nothing was changed. Go back in your browser, and send it anew.",
         401: "Nothing of what you sent was taken. Sign in again in another tab, reload the form and send it anew.",
         403: "Nothing was opened or changed, and you did nothing wrong. The refusal is recorded, as all are.",
         404: "Check the address, or go back. If it should be open to you, ask your security officer.",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from portal.errors import Invalid, PortalError
 from portal.http.content import runtime
+from portal.http.csrf import token_of_page
 from portal.http.identify import address, current_actor
 from portal.http.limits import count_sign_in
 from portal.http.routing import signed_in
@@ -19,6 +20,7 @@ def make_blueprint() -> Blueprint:
     blueprint = Blueprint("account", __name__, url_prefix="/account")
     add = blueprint.add_url_rule
     add("", "page", page, methods=["GET"])
+    add("/form-token", "form_token", form_token, methods=["GET"])
     add("/tokens", "create_token", create_token, methods=["POST"])
     add("/tokens/<token_id>/revoke", "revoke_token", revoke_token, methods=["POST"])
     add("/sessions/<session_id>/end", "end_session", end_session, methods=["POST"])
@@ -70,6 +72,12 @@ def _page(secret: str = "", error: PortalError | None = None, concerned: str = "
         now=moment_words(now),
     )
     return page, status
+
+
+@signed_in()
+def form_token() -> ResponseReturnValue:
+    """Hand out the session's form token: a page asks before it sends a form, so that nothing typed is lost."""
+    return jsonify({"token": token_of_page()})
 
 
 @signed_in()

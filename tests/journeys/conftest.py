@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -79,13 +80,27 @@ def watched(context: BrowserContext, errors: list[str]) -> Page:
     return page
 
 
+_USED: dict[str, int] = {}
+"""The step of the last code of each secret: a code is accepted once, and none that is older than the last."""
+
+
+def fresh_code(person: Mapping[str, str]) -> str:
+    """Return a code that was not used yet: the present one, or the next one early; waits when that is used as well."""
+    secret = person["totp_secret"]
+    step = max(totp.step_at(datetime.now(UTC)), _USED.get(secret, 0) + 1)
+    while step > totp.step_at(datetime.now(UTC)) + 1:
+        time.sleep(0.5)
+    _USED[secret] = step
+    return totp.code_at(secret, datetime.fromtimestamp(0, UTC) + timedelta(seconds=step * totp.STEP))
+
+
 def sign_in(page: Page, demo: Any, role: str) -> None:
     """Sign in with password and code."""
     person = demo.people[role]
     page.goto(f"{demo.url}/sign-in")
     page.fill("#email", person["email"])
     page.fill("#password", person["password"])
-    page.fill("#code", totp.code_at(person["totp_secret"], datetime.now(UTC)))
+    page.fill("#code", fresh_code(person))
     page.click("main button[type=submit]")
     page.wait_for_url(lambda url: "/sign-in" not in url)
 

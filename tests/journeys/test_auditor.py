@@ -59,6 +59,8 @@ def test_from_a_refusal_to_the_person_the_document_and_the_export(
 
         page.get_by_role("main").get_by_role("link", name="Export").click()
         expect(page.get_by_text("What it holds")).to_be_visible()
+        # Before its script has run the form is sent as without script: then nothing is said of progress.
+        page.wait_for_load_state()
         with page.expect_download() as download:
             page.get_by_role("button", name="Export").click()
         lines = download.value.path().read_bytes().splitlines()
