@@ -45,6 +45,23 @@ class Settings:
     blobs: Path | None = field(
         default=None, metadata={"doc": "Folder of the encrypted documents. Default: DATA/blobs."}
     )
+    blob_store: str = field(
+        default="",
+        metadata={
+            "doc": "Object store of the encrypted documents, `s3://BUCKET/PREFIX`, instead of a folder."
+        },
+    )
+    s3_endpoint: str = field(
+        default="", metadata={"doc": "Address of an S3-compatible store; empty: that of AWS for the region."}
+    )
+    s3_region: str = field(default="us-east-1", metadata={"doc": "Region of the bucket."})
+    s3_access_key: str = field(
+        default="",
+        metadata={"doc": "Access key id; empty: what the environment or the machine's role gives."},
+    )
+    s3_secret_file: Path | None = field(
+        default=None, metadata={"doc": "File, mode 0600, whose first line is the secret access key."}
+    )
     public_url: str = field(default="http://localhost:8000", metadata={"doc": "Address that people use."})
     name: str = field(
         default="strongroom.localhost", metadata={"doc": "Name of this installation: the log's origin."}
@@ -255,6 +272,13 @@ def _check(settings: Settings) -> None:
     if urlsplit(settings.public_url).scheme not in ("http", "https"):
         raise SettingsError(f"public_url: {settings.public_url!r} is no http or https address. Correct it.")
     _check_keys(settings)
+    address = urlsplit(settings.blob_store)
+    if settings.blob_store and (address.scheme != "s3" or not address.netloc or "@" in address.netloc):
+        raise SettingsError(
+            "blob_store: it is no s3://BUCKET/PREFIX. Correct it; keys have settings of their own."
+        )
+    if bool(settings.s3_access_key) != bool(settings.s3_secret_file):
+        raise SettingsError("s3_access_key and s3_secret_file go together. Set both, or neither.")
     for name in (
         "size_limit",
         "key_cache_seconds",

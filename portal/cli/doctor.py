@@ -26,6 +26,7 @@ from portal.models.database import make_engine
 from portal.services.root_keys import ROOT_KEY_FILE
 from portal.services.runtime import Runtime, open_portal
 from portal.settings import Settings
+from portal.storage import open_store
 from portal.web.assets import Assets
 
 _LEAST_FREE = 1 << 30
@@ -152,6 +153,14 @@ def _permissions(settings: Settings) -> Iterator[Finding]:
 
 
 def _storage(settings: Settings) -> Iterator[Finding]:
+    if settings.blob_store:
+        try:
+            next(iter(open_store(settings).list()), None)
+        except PortalError as fault:
+            yield Finding("storage", "fault", str(fault), "Check blob_store, s3_endpoint and the keys.")
+        else:
+            yield Finding("storage", "ok", "The object store answers.")
+        return
     if not settings.blob_folder.is_dir():
         return
     free = shutil.disk_usage(settings.blob_folder).free

@@ -59,7 +59,7 @@ from portal.services.titles import Titles
 from portal.services.tracing import Tracing
 from portal.services.uploads import UploadRegister
 from portal.settings import Settings
-from portal.storage.files import FileBlobStore
+from portal.storage import open_store
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _assemble(
     log: AuditLog,
     log_engine: Engine,
 ) -> Runtime:
-    blobs = FileBlobStore(settings.blob_folder)
+    blobs = open_store(settings)
     alarm = Alarm(log)
     policy = ActivePolicy(database, lambda fault: alarm.report(fault, None))
     access = Access(log, policy, settings, clock)
