@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, select, true
 from sqlalchemy.orm import Session
 
-from policies import Clearance, Label, SecurityPolicy, rules
+from policies import Label, SecurityPolicy, rules
 from policies import requests as rq
 from policies.requests import AccessRequest, Action, Environment, Ruleset, Subject
-from policies.rules import LabelTable
 from policies.verdicts import Decision, Outcome
 from portal import models
 from portal.audit import AuditLog, Event, Receipt
 from portal.clock import Clock
 from portal.errors import Denial, NotFound, NotPermitted, Tampered
-from portal.models import Seals, sealing
+from portal.models import Seals, sealing, verified
+from portal.models.listed import one_of
 from portal.services.actor import Actor
 from portal.services.document_grants import grants_of, with_grants
 from portal.services.level_settings import LevelSettings
 from portal.services.security_policy import ActivePolicy
+from portal.services.subjects import Subjects
 from portal.settings import Settings
 
 _OF_DOCUMENTS = frozenset({Action.DOCUMENT_LIST, Action.DOCUMENT_SEARCH})
@@ -65,8 +65,9 @@ class Access:
         self._clock = clock
         self._labels: dict[bytes, tuple[int, Label]] = {}
         self._digests: dict[Label, bytes] = {}
-        self._table: tuple[frozenset[Label], LabelTable] | None = None
-        self._memberships = models.VerifiedRows(models.Membership)
+        self._subjects = Subjects(policy, clock)
+        self._asking: dict[str, Any] = {}
+        self._in_use: tuple[bytes, Mapping[int, Label]] | None = None
         self._ruleset: tuple[SecurityPolicy, LevelSettings, Ruleset] | None = None
 
     @property
@@ -115,94 +116,34 @@ class Access:
         return ruleset
 
     def subject(self, session: Session, actor: Actor) -> Subject:
-        """Load everything that the rules may ask of a person: all grants ever made, in force or not."""
-        subject = self.subject_of(session, actor.person_id, actor.assurance)
-        if actor.role is None:
-            return subject
-        return _acting_as(subject, actor.role)
+        """Load everything that the rules may ask of a person: all grants ever made, in force or not.
+
+        It is the same object as before when none of their rows has changed.
+        """
+        return self._subjects.of(session, actor.person_id, actor.assurance, actor.role)
 
     def subject_of(self, session: Session, person_id: str, assurance: int) -> Subject:
         """Load the subject of any person, as if signed in with this assurance."""
-        person, organisation, roles = self._holder(session, person_id)
-        clearances, briefings, facilities = _held(session, person_id)
-        return replace(
-            self._without_grants(person, organisation, roles, assurance),
-            clearances=tuple(
-                rq.ClearanceGrant(clearance_of(row), rq.Period(row.valid_from, row.valid_until))
-                for row in clearances
-            ),
-            memberships=tuple(
-                rq.Membership(row.programme_id, rq.Period(row.valid_from, row.valid_until))
-                for row in self._memberships.read(session, models.Membership.person_id == person_id)
-            ),
-            briefings=tuple(
-                rq.Briefing(
-                    row.policy_id,
-                    frozenset(json.loads(row.classifications)),
-                    _categories(row.categories),
-                    rq.Period(row.valid_from, row.valid_until),
-                )
-                for row in briefings
-            ),
-            facilities=tuple(
-                rq.FacilityClearance(
-                    row.policy_id,
-                    frozenset(json.loads(row.classifications)),
-                    rq.Period(row.valid_from, row.valid_until),
-                )
-                for row in facilities
-            ),
-            acknowledgements=acknowledgements(session, person_id),
-        )
+        return self._subjects.of(session, person_id, assurance)
 
     def account(self, session: Session, actor: Actor) -> Subject:
         """Load what the rules ask of a person for actions that concern no document: account and roles, in one query."""
-        subject = self._without_grants(*self._holder(session, actor.person_id), actor.assurance)
-        return subject if actor.role is None else _acting_as(subject, actor.role)
-
-    def _holder(
-        self, session: Session, person_id: str
-    ) -> tuple[models.Person, models.Organisation | None, Sequence[models.RoleGrant]]:
-        # What the rules are made of is asked with the first query of every request: a change works on the next one.
-        current = (
-            select(models.Policy.digest).where(models.Policy.active).limit(1).scalar_subquery(),
-            select(func.max(models.LevelSetting.log_entry)).scalar_subquery(),
-            select(func.max(models.Instruction.log_entry)).scalar_subquery(),
-        )
-        found = session.execute(
-            select(models.Person, models.Organisation, models.RoleGrant, *current)
-            .outerjoin(models.Organisation, models.Organisation.id == models.Person.organisation_id)
-            .outerjoin(models.RoleGrant, models.RoleGrant.person_id == models.Person.id)
-            .where(models.Person.id == person_id)
-        ).all()
-        if not found:
-            raise NotFound("There is no such person.")
-        self._policy.notice(found[0][3], found[0][4:])
-        return found[0][0], found[0][1], [row[2] for row in found if row[2] is not None]
-
-    def _without_grants(
-        self,
-        person: models.Person,
-        organisation: models.Organisation | None,
-        roles: Sequence[models.RoleGrant],
-        assurance: int,
-    ) -> Subject:
-        now = self._clock()
-        return Subject(
-            person_id=person.id,
-            organisation_id=person.organisation_id,
-            nation=person.nation,
-            account_active=person.active,
-            organisation_active=organisation is not None and organisation.active,
-            roles=frozenset(
-                rq.Role(row.role) for row in roles if rq.Period(row.valid_from, row.valid_until).contains(now)
-            ),
-            assurance=assurance,
-        )
+        return self._subjects.account(session, actor.person_id, actor.assurance, actor.role)
 
     def labels(self, session: Session, report: Callable[[Tampered], None]) -> Mapping[int, Label]:
-        """Return row id → label of every label in use; a damaged row is handed to `report` and left out."""
+        """Return row id → label of every label in use, the same mapping as before when there is no other.
+
+        A damaged row is handed to `report` and left out.
+        """
         table = cast(Table, models.LabelRecord.__table__)
+        dialect = session.get_bind().dialect.name
+        if dialect not in self._asking:
+            some = verified.fingerprint([table.c.id, table.c.digest], true(), dialect)
+            self._asking[dialect] = select(some)
+        state = verified.digest([session.scalar(self._asking[dialect])])
+        in_use = self._in_use
+        if in_use is not None and in_use[0] == state:
+            return in_use[1]
         known: dict[int, Label] = {}
         unread: list[int] = []
         for row_id, digest in session.execute(select(table.c.id, table.c.digest)):
@@ -211,17 +152,21 @@ class Access:
                 known[row_id] = remembered[1]
             else:
                 unread.append(row_id)
+        sound = True
         if unread:
             seals: Seals = session.info["seals"]
-            for row in session.execute(select(table).where(table.c.id.in_(unread))).mappings():
+            for row in session.execute(select(table).where(one_of(table.c.id, unread))).mappings():
                 try:
                     sealing.verify_mapping(seals, table, dict(row))
                 except Tampered as fault:
                     report(fault)
+                    sound = False
                 else:
                     label = Label.from_canonical(row["canonical"])
                     self._labels[row["digest"]] = row["id"], label
                     known[row["id"]] = label
+        if sound:
+            self._in_use = state, known
         return known
 
     def _remember(self, record: models.LabelRecord) -> Label:
@@ -357,73 +302,6 @@ class Access:
         if found is None:
             found = self._digests[label] = bytes.fromhex(label.digest)
         return found
-
-    def visible(self, actor: Actor, subject: Subject, labels: Iterable[Label]) -> frozenset[Label]:
-        """Return the labels that this person may see, in bulk."""
-        environment = self.environment(actor)
-        wanted, kept = frozenset(labels), self._table
-        # The table holds nothing of a person. Labels in use are mostly those of the last request.
-        if kept is None or kept[0] != wanted or kept[1].policy is not environment.rules.policy:
-            kept = self._table = wanted, LabelTable(environment.rules.policy, wanted)
-        return rules.visible_labels(subject, kept[1], environment)
-
-    def visible_programmes(self, actor: Actor, subject: Subject) -> frozenset[str]:
-        """Return the programmes in which this person has a need to know now."""
-        return rules.visible_programmes(subject, self.environment(actor))
-
-
-def clearance_of(row: models.ClearanceGrant) -> Clearance:
-    """Return the clearance value that a row holds."""
-    return Clearance(row.policy_id, frozenset(json.loads(row.classifications)), _categories(row.categories))
-
-
-def acknowledgements(session: Session, person_id: str) -> tuple[rq.Acknowledgement, ...]:
-    """Return what a person has acknowledged: each as long as it and its instruction are in force."""
-    rows = session.execute(
-        select(models.Acknowledgement, models.Instruction)
-        .join(models.Instruction, models.Instruction.id == models.Acknowledgement.instruction_id)
-        .where(models.Acknowledgement.person_id == person_id)
-    )
-    return tuple(
-        rq.Acknowledgement(
-            instruction.policy_id,
-            frozenset(json.loads(instruction.classifications)),
-            rq.Period(
-                max(row.valid_from, instruction.valid_from),
-                min(filter(None, (row.valid_until, instruction.valid_until)), default=None),
-            ),
-        )
-        for row, instruction in rows
-    )
-
-
-def _held(
-    session: Session, person_id: str
-) -> tuple[Sequence[models.ClearanceGrant], Sequence[models.Briefing], Sequence[models.FacilityClearance]]:
-    """Return a person's clearances and briefings and their organisation's clearances, in one query: each has few."""
-    rows = session.execute(
-        select(models.ClearanceGrant, models.Briefing, models.FacilityClearance)
-        .select_from(models.Person)
-        .outerjoin(models.ClearanceGrant, models.ClearanceGrant.person_id == models.Person.id)
-        .outerjoin(models.Briefing, models.Briefing.person_id == models.Person.id)
-        .outerjoin(
-            models.FacilityClearance,
-            models.FacilityClearance.organisation_id == models.Person.organisation_id,
-        )
-        .where(models.Person.id == person_id)
-    ).all()
-    clearances = dict.fromkeys(row[0] for row in rows if row[0] is not None)
-    briefings = dict.fromkeys(row[1] for row in rows if row[1] is not None)
-    facilities = dict.fromkeys(row[2] for row in rows if row[2] is not None)
-    return tuple(clearances), tuple(briefings), tuple(facilities)
-
-
-def _categories(text: str) -> Mapping[str, frozenset[str]]:
-    return {tag: frozenset(values) for tag, values in json.loads(text).items()}
-
-
-def _acting_as(subject: Subject, role: rq.Role) -> Subject:
-    return replace(subject, roles=subject.roles & {role})
 
 
 _Error = TypeVar("_Error", NotFound, NotPermitted)

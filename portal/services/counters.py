@@ -32,13 +32,19 @@ class Within:
 
     rows: tuple[tuple[str, int, str, int], ...] = ()
     addressed: int = 0
+    widened: dict[tuple[tuple[str, int, str], ...], Within] = field(default_factory=dict, compare=False)
 
     def and_released(self, released: Collection[tuple[str, int, str]]) -> Within:
         """Return these with documents that are released to the person: of each programme, label's row, originator."""
         if not released:
             return self
-        more = tuple((*place, number) for place, number in Counter(released).items())
-        return Within(self.rows + more, self.addressed + len(released))
+        places = tuple(sorted(released))
+        found = self.widened.get(places)
+        if found is None:
+            more = tuple((*place, number) for place, number in Counter(places).items())
+            self.widened.clear()
+            found = self.widened[places] = Within(self.rows + more, self.addressed + len(places))
+        return found
 
     @cached_property
     def by_programme(self) -> Mapping[str, int]:

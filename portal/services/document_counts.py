@@ -15,14 +15,14 @@ from portal.services.document_views import Originator
 MOST_COUNTED = 1_000
 """Where no counter helps (a search, a span of time), counting ends here."""
 _MOST_ORIGINATORS = 200
-_ORGANISATIONS = models.VerifiedRows(models.Organisation)
+_ORGANISATIONS = models.VerifiedRows(models.Organisation, models.Organisation.id)
 
 
 def originators(session: Session, within: Within) -> Sequence[Originator]:
     """Return who sent what is within reach, by name; those who sent most when there are very many."""
     sums = within.by_originator
     most = sorted(sums, key=lambda one: sums[one], reverse=True)[:_MOST_ORIGINATORS]
-    rows = _ORGANISATIONS.read(session, models.Organisation.id.in_(most)) if most else []
+    rows = _ORGANISATIONS.read(session, most)
     found = [
         Originator(row.id, _ORGANISATIONS.text(session, row, "name_sealed"), sums[row.id]) for row in rows
     ]

@@ -6,10 +6,10 @@ passed on under it, wherever the originator controls the document.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from sqlalchemy import Select, Subquery, and_, literal, or_, select, true, union_all
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from policies import requests as rq
 from policies.requests import Act, Period, ReleasedTo
 from portal import models
+from portal.models.listed import one_of
 
 _Query: TypeAlias = Select[
     models.Document,
@@ -25,7 +26,6 @@ _Query: TypeAlias = Select[
     models.OriginatorControl,
     models.OriginatorConsent,
 ]
-_Row = TypeVar("_Row", bound=models.Dated)
 _KINDS = (models.DocumentRelease, models.OriginatorControl, models.OriginatorConsent)
 
 
@@ -98,55 +98,56 @@ class Released:
     originator_id: str
 
 
-def released_to(session: Session, subject: rq.Subject, now: datetime) -> Sequence[Released]:
+def released_to(
+    session: Session, subject: rq.Subject, programmes: Collection[str], now: datetime
+) -> Sequence[Released]:
     """Return the documents that are released to somebody now, and not of or delivered to their own organisation.
 
-    The same as the rules `releasable` and `originator-consent` say of each. Raises TamperedRow.
+    The same as the rules `releasable` and `originator-consent` say of each; `programmes`: those of which they are a
+    member now. One query, however many there are. Raises TamperedRow.
     """
-    table = models.DocumentRelease
-    programmes = [item.programme_id for item in subject.memberships if item.period.contains(now)]
-    named = (
-        and_(table.to_kind == ReleasedTo.PERSON.value, table.to_id == subject.person_id),
-        and_(table.to_kind == ReleasedTo.ORGANISATION.value, table.to_id == subject.organisation_id),
-        and_(table.to_kind == ReleasedTo.PROGRAMME.value, table.to_id.in_(programmes)),
-    )
-    releases = _in_force(session, select(table).where(or_(*named)), now)
-    if not releases:
-        return ()
-    # Asked by the database's own list of them: there may be more than a statement takes.
-    documents = select(table.document_id).where(or_(*named))
-    agreements = select(table.consent_id).where(or_(*named))
+    table, document = models.DocumentRelease, models.Document
     consent, control = models.OriginatorConsent, models.OriginatorControl
-    consents = {
-        row.id: row for row in _in_force(session, select(consent).where(consent.id.in_(agreements)), now)
-    }
-    controlled = {
-        row.document_id
-        for row in _in_force(session, select(control).where(control.document_id.in_(documents)), now)
-    }
-    heads = session.execute(
+    query = (
         select(
-            models.Document.id,
-            models.Document.programme_id,
-            models.Document.label_id,
-            models.Document.originator_id,
-        ).where(
-            models.Document.id.in_(documents),
-            models.Document.state == rq.DocumentState.RECEIVED.value,
-            models.Document.originator_id != subject.organisation_id,
-            models.Document.addressee_id != subject.organisation_id,
+            table,
+            consent,
+            control,
+            document.id,
+            document.programme_id,
+            document.label_id,
+            document.originator_id,
+        )
+        .join(document, document.id == table.document_id)
+        .outerjoin(consent, consent.id == table.consent_id)
+        .outerjoin(control, control.document_id == table.document_id)
+        .where(
+            or_(
+                and_(table.to_kind == ReleasedTo.PERSON.value, table.to_id == subject.person_id),
+                and_(table.to_kind == ReleasedTo.ORGANISATION.value, table.to_id == subject.organisation_id),
+                and_(
+                    table.to_kind == ReleasedTo.PROGRAMME.value, one_of(table.__table__.c.to_id, programmes)
+                ),
+            ),
+            document.state == rq.DocumentState.RECEIVED.value,
+            document.originator_id != subject.organisation_id,
+            document.addressee_id != subject.organisation_id,
         )
     )
-    standing = {row.document_id for row in releases}
-    agreed = {
-        (row.document_id, organisation)
-        for row in releases
-        for organisation in _agreed(row, consents.get(row.consent_id or ""))
-    }
+    standing: dict[str, Released] = {}
+    controlled: set[str] = set()
+    agreed: set[tuple[str, str]] = set()
+    for release, agreement, controls, *head in session.execute(query):
+        if controls is not None and _period(controls).contains(now):
+            controlled.add(release.document_id)
+        if _period(release).contains(now):
+            standing[release.document_id] = Released(*head)
+            in_force = agreement if agreement is not None and _period(agreement).contains(now) else None
+            agreed.update((release.document_id, organisation) for organisation in _agreed(release, in_force))
     return [
-        Released(*head)
-        for head in heads
-        if head.id in standing and (head.id not in controlled or (head.id, head.originator_id) in agreed)
+        item
+        for item in standing.values()
+        if item.id not in controlled or (item.id, item.originator_id) in agreed
     ]
 
 
@@ -161,10 +162,6 @@ def _as_released(
         end = min(filter(None, (period.end, consent.valid_until)), default=None)
         if end is None or start < end:
             yield rq.Release(kind, row.to_id, Period(start, end), consent.organisation_id)
-
-
-def _in_force(session: Session, query: Select[_Row], now: datetime) -> Sequence[_Row]:
-    return [row for row in session.scalars(query) if _period(row).contains(now)]
 
 
 def _agreed(row: models.DocumentRelease, consent: models.OriginatorConsent | None) -> tuple[str, ...]:

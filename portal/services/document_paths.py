@@ -17,9 +17,11 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from policies import requests as rq
+from portal.models.listed import one_of
 from portal.services.counters import Counters, Within
-from portal.services.document_rows import TABLE, Reach
+from portal.services.document_rows import TABLE
 from portal.services.document_views import DocumentFilter, ProgrammeName
+from portal.services.reach import Reach
 
 _SORTING = 3
 """How much dearer it is to gather a row and sort it than to pass over one in order."""
@@ -125,7 +127,7 @@ def reached(reach: Reach, narrowed: Narrowed, path: Path) -> ColumnElement[bool]
     # What is delivered to the organisation, or released to the person.
     theirs = hidden(columns.addressee_id) == reach.organisation_id
     if reach.released:
-        theirs = or_(theirs, hidden(columns.id).in_(list(reach.released)))
+        theirs = or_(theirs, one_of(hidden(columns.id), reach.released))
     if narrowed.originator is not None:
         ours = seen(columns.originator_id, Path.ORIGINATOR) == narrowed.originator
         if narrowed.originator != reach.organisation_id:
@@ -133,8 +135,8 @@ def reached(reach: Reach, narrowed: Narrowed, path: Path) -> ColumnElement[bool]
     else:
         ours = or_(hidden(columns.originator_id) == reach.organisation_id, theirs)
     return and_(
-        seen(columns.programme_id, Path.PROGRAMME).in_(narrowed.programmes),
-        seen(columns.label_id, Path.LABEL).in_(narrowed.labels),
+        one_of(seen(columns.programme_id, Path.PROGRAMME), narrowed.programmes),
+        one_of(seen(columns.label_id, Path.LABEL), narrowed.labels),
         ours,
         columns.state == rq.DocumentState.RECEIVED.value,
     )

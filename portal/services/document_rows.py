@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -36,25 +36,12 @@ from portal.services.document_views import (
     VersionView,
     version_view,
 )
+from portal.services.reach import Reach
 
 TABLE = cast(Table, models.Document.__table__)
 _VERSIONS = cast(Table, models.Version.__table__)
 _ORGANISATIONS = cast(Table, models.Organisation.__table__)
 SORTS = ("created", "-created", "due", "size", "-size", "label", "-label", "programme")
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What a person may list now: labels by row and by digest, programmes, organisation; compiled once a request.
-
-    `released`: documents of others that are released to them, by id.
-    """
-
-    labels: Mapping[int, Label]
-    digests: Mapping[bytes, Label]
-    programmes: frozenset[str]
-    organisation_id: str
-    released: Mapping[str, Released] = field(default_factory=dict)
 
 
 class DocumentRows:
@@ -176,24 +163,37 @@ class DocumentRows:
         return view
 
 
-_PROGRAMMES = models.VerifiedRows(models.Programme)
+_PROGRAMMES = models.VerifiedRows(models.Programme, models.Programme.id)
+_NAMED: OrderedDict[int, tuple[Sequence[Any], tuple[ProgrammeName, ...]]] = OrderedDict()
+_MOST_NAMED = 64
 
 
 def programme_names(session: Session, ids: Collection[str]) -> Sequence[ProgrammeName]:
-    """Return programmes by name; raises TamperedRow for one that fails its seal."""
-    rows = _PROGRAMMES.read(session, models.Programme.id.in_(ids)) if ids else []
+    """Return programmes by name, the same sequence as before when their rows are; raises TamperedRow for one that fails
+    its seal.
+    """
+    rows = _PROGRAMMES.read(session, ids)
+    kept = _NAMED.get(id(rows))
+    if kept is not None and kept[0] is rows:
+        return kept[1]
     names = (ProgrammeName(row.id, _PROGRAMMES.text(session, row, "name_sealed")) for row in rows)
-    return sorted(names, key=lambda item: item.name.casefold())
+    found = tuple(sorted(names, key=lambda item: item.name.casefold()))
+    _NAMED[id(rows)] = rows, found
+    while len(_NAMED) > _MOST_NAMED:
+        _NAMED.popitem(last=False)
+    return found
 
 
 def page_query(
     condition: ColumnElement[bool],
     sort: str,
-    programmes: Sequence[ProgrammeName],
+    programmes: Mapping[str, int],
     begin: Sequence[Any],
     limit: int,
 ) -> Select[Any]:
     """Return the query of one page and one row more, from the place `begin` on (empty: from the first).
+
+    `programmes` says where each that can be met stands in the order by programme.
 
     The rows hold a head's columns, its place in the order (`place_0`, …), and what belongs to it: its current
     version's columns (`v_…`) and its originator's (`o_…`).
@@ -228,7 +228,7 @@ def position_of(row: Mapping[str, Any], wanted: DocumentFilter) -> list[Any]:
     return [wanted.sort, *(row[name] for name in places)]
 
 
-def _order(sort: str, programmes: Sequence[ProgrammeName]) -> tuple[list[ColumnElement[Any]], bool]:
+def _order(sort: str, programmes: Mapping[str, int]) -> tuple[list[ColumnElement[Any]], bool]:
     """Return the columns of an order, the last unique, and whether it descends; times as whole microseconds."""
     created = type_coerce(TABLE.c.created, BigInteger)
     unique = [created, TABLE.c.id]
@@ -240,6 +240,6 @@ def _order(sort: str, programmes: Sequence[ProgrammeName]) -> tuple[list[ColumnE
         case "due":
             unique = [type_coerce(models.DUE_LAST, BigInteger), TABLE.c.id]
         case "programme":
-            names = {programme.id: number for number, programme in enumerate(programmes)}
-            unique = [case(names, value=TABLE.c.programme_id), created, TABLE.c.id]
+            place = case(programmes, value=TABLE.c.programme_id) if programmes else literal(0)
+            unique = [place, created, TABLE.c.id]
     return unique, sort.startswith("-")

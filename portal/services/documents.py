@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
+from policies import SecurityPolicy, rules
 from policies import requests as rq
-from policies import rules
 from policies.requests import Action
 from portal import models
 from portal.audit import AuditLog
 from portal.errors import Invalid, NotFound
 from portal.models.database import Database
+from portal.models.listed import one_of
 from portal.services.access import NO_SUCH_PROGRAMME, Access, Refusal
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
@@ -29,7 +30,6 @@ from portal.services.document_rows import (
     SORTS,
     TABLE,
     DocumentRows,
-    Reach,
     page_query,
     position_of,
     programme_names,
@@ -38,16 +38,19 @@ from portal.services.document_views import (
     DocumentFilter,
     DocumentPage,
     DocumentView,
+    LabelView,
     Overview,
     ProgrammeName,
     version_view,
 )
 from portal.services.labels import LabelReader
 from portal.services.pages import Cursors, Page, check_limit
+from portal.services.reach import Reach, Reaches
 from portal.services.titles import Titles
 
 __all__ = ["LONGEST_QUERY", "SORTS", "Documents"]
 _MOST_FOUND = 2_000
+_MOST_OFFERED = 256
 LONGEST_QUERY = 200
 _FILTERS = ("programme", "label", "text", "since", "own", "received", "originator")
 
@@ -74,7 +77,9 @@ class Documents:
         self._alarm = alarm
         self._rows = DocumentRows(database.seals, access, alarm)
         self._counters = Counters()
+        self._reaches = Reaches(access)
         self._numbers: dict[str, int] = {}
+        self._offered: dict[int, tuple[Within, SecurityPolicy, Sequence[LabelView]]] = {}
 
     # Lists
 
@@ -195,9 +200,12 @@ class Documents:
                 for some in first_programmes(programmes, narrowed.programmes, place, within, limit + 1)
             ]
         rows: Sequence[Mapping[str, Any]] = []
+        by_programme = wanted.sort == "programme"
+        order = {item.id: number for number, item in enumerate(programmes)} if by_programme else {}
         for some in tried:
+            places = {key: order[key] for key in some.programmes} if by_programme else {}
             condition = and_(reached(reach, some, path), *parts)
-            query = page_query(condition, wanted.sort, programmes, place, limit)
+            query = page_query(condition, wanted.sort, places, place, limit)
             if counting:
                 query = query.add_columns(up_to(and_(reached(reach, narrowed, path), *parts)).label("total"))
             rows = [dict(row) for row in session.execute(query).mappings()]
@@ -221,12 +229,10 @@ class Documents:
         if total is None:
             labels = narrowed.labels if wanted.label else None
             total = within.of(wanted.programme, labels, narrowed.originator)
-        # Only labels of documents within reach: which ones others use is not this person's to know.
-        used = {self._rows.label_view(reach.labels[row_id]) for row_id in within.by_label}
         return replace(
             begun,
             counts=within.by_programme,
-            labels=sorted(used, key=lambda view: (view.rank, view.marking)),
+            labels=self._used(reach, within),
             fresh=fresh,
             total=total if bounded is None else min(total, MOST_COUNTED),
             exact=bounded is None or bounded <= MOST_COUNTED,
@@ -249,6 +255,18 @@ class Documents:
             reach = self._reach(session, actor, self._access.subject(session, actor))
             return sum(self._fresh(session, reach, self._within(session, reach), last_visit).values())
 
+    def _used(self, reach: Reach, within: Within) -> Sequence[LabelView]:
+        """Return the labels of documents within reach, in order: which ones others use is not this person's to know."""
+        policy, kept = self._access.policy, self._offered.get(id(within))
+        if kept is not None and kept[0] is within and kept[1] is policy:
+            return kept[2]
+        used = {self._rows.label_view(reach.labels[row_id]) for row_id in within.by_label}
+        found = tuple(sorted(used, key=lambda view: (view.rank, view.marking)))
+        if len(self._offered) >= _MOST_OFFERED:
+            self._offered.clear()
+        self._offered[id(within)] = within, policy, found
+        return found
+
     def write_query(self, actor: Actor, text: str) -> str:
         """Return a sealed token for search words: an address that carries it tells nothing."""
         return self._cursors.write("query", actor.person_id, text[:LONGEST_QUERY])
@@ -261,29 +279,19 @@ class Documents:
         """Return the programmes that are open to this person now, by name."""
         with self._database.read() as session, self._alarm.watching(actor):
             subject = self._access.subject(session, actor)
-            return programme_names(session, self._access.visible_programmes(actor, subject))
+            return programme_names(session, self._reach(session, actor, subject).programmes)
 
     def _reach(self, session: Session, actor: Actor, subject: rq.Subject) -> Reach:
-        known = self._access.labels(session, lambda fault: self._alarm.report(fault, actor))
-        visible = self._access.visible(actor, subject, known.values())
-        labels = {row_id: label for row_id, label in known.items() if label in visible}
-        programmes = self._access.visible_programmes(actor, subject)
+        compiled = self._reaches.of(session, actor, subject, lambda fault: self._alarm.report(fault, actor))
         released = {
             item.id: item
-            for item in released_to(session, subject, self._access.now())
-            if item.programme_id in programmes and item.label_id in labels
+            for item in released_to(session, subject, compiled.programmes, self._access.now())
+            if item.programme_id in compiled.programmes and item.label_id in compiled.labels
         }
-        return Reach(
-            labels,
-            {self._access.digest(label): label for label in labels.values()},
-            programmes,
-            subject.organisation_id,
-            released,
-        )
+        return replace(compiled, released=released) if released else compiled
 
     def _within(self, session: Session, reach: Reach) -> Within:
-        labels = frozenset(reach.labels)
-        counted = self._counters.within(session, reach.programmes, labels, reach.organisation_id)
+        counted = self._counters.within(session, reach.programmes, reach.label_ids, reach.organisation_id)
         more = [(one.programme_id, one.label_id, one.originator_id) for one in reach.released.values()]
         return counted.and_released(more)
 
@@ -323,7 +331,7 @@ class Documents:
         if wanted.received is not None:
             parts.append(TABLE.c.created >= wanted.received)
         if wanted.text:
-            parts.append(TABLE.c.id.in_(self._found(session, reach, wanted)))
+            parts.append(one_of(TABLE.c.id, self._found(session, reach, wanted)))
         return parts
 
     def _found(self, session: Session, reach: Reach, wanted: DocumentFilter) -> Sequence[str]:

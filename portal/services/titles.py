@@ -15,6 +15,7 @@ from crypto.keyring import KeyRing
 from crypto.titlepack import PackEntry, TitleIndex, open_piece, seal_piece
 from policies.requests import DocumentState
 from portal import models
+from portal.models.listed import one_of
 
 _SMALL = 64
 _LARGE = 4096
@@ -139,7 +140,7 @@ class Titles:
     def _follow(self, session: Session, programmes: Collection[str]) -> None:
         heads = session.execute(
             select(models.TitlePiece.programme_id, func.max(models.TitlePiece.number))
-            .where(models.TitlePiece.programme_id.in_(programmes))
+            .where(one_of(models.TitlePiece.__table__.c.programme_id, programmes))
             .group_by(models.TitlePiece.programme_id)
         ).all()
         behind = [
@@ -151,7 +152,7 @@ class Titles:
             return
         rows = session.execute(
             select(models.TitlePiece.programme_id, models.TitlePiece.number, models.TitlePiece.piece)
-            .where(models.TitlePiece.programme_id.in_(behind))
+            .where(one_of(models.TitlePiece.__table__.c.programme_id, behind))
             .order_by(models.TitlePiece.programme_id, models.TitlePiece.number)
         )
         fresh: dict[str, list[PackEntry]] = {}

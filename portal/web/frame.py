@@ -18,6 +18,7 @@ from portal.services.actor import Actor
 from portal.services.document_views import LabelView
 from portal.services.runtime import Runtime
 from portal.web import appearance
+from portal.web.options import options
 from portal.web.words import ROLE_WORDS
 
 Count = Callable[[Actor], str]
@@ -126,6 +127,7 @@ def count_beside(app: Flask, endpoint: str, count: Count) -> None:
 def install_filters(app: Flask) -> None:
     """Give templates the filters that the parts use."""
     app.jinja_env.filters["zip_with"] = lambda first, second: list(zip(first, second, strict=True))
+    app.jinja_env.filters["options"] = options
 
 
 @signed_in()
