@@ -137,11 +137,12 @@ def released_to(
     standing: dict[str, Released] = {}
     controlled: set[str] = set()
     agreed: set[tuple[str, str]] = set()
-    for release, agreement, controls, *head in session.execute(query):
+    for row in session.execute(query):
+        release, agreement, controls = row[:3]
         if controls is not None and _period(controls).contains(now):
             controlled.add(release.document_id)
         if _period(release).contains(now):
-            standing[release.document_id] = Released(*head)
+            standing[release.document_id] = Released(*row[3:])
             in_force = agreement if agreement is not None and _period(agreement).contains(now) else None
             agreed.update((release.document_id, organisation) for organisation in _agreed(release, in_force))
     return [

@@ -27,7 +27,6 @@ from portal.models import Seals, sealing
 from portal.services.access import Access
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
-from portal.services.document_grants import Released
 from portal.services.document_views import (
     DocumentFilter,
     DocumentView,

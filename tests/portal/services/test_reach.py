@@ -88,9 +88,9 @@ def test_a_revocation_works_at_once_in_another_process(world: World) -> None:
 
         assert asked() == asked() == ["One"]
         send(world, b"Two", title="Two", label="NATO RESTRICTED")
-        assert asked() == ["Two", "One"]
+        assert sorted(asked()) == ["One", "Two"]
         world.runtime.people.deactivate_organisation(actor(world, "administrator"), world.company)
-        assert asked() == ["Two", "One"]
+        assert sorted(asked()) == ["One", "Two"]
         for grant in grants_of(world, "official", models.ClearanceGrant):
             world.runtime.grants.end_clearance(actor(world, "officer"), grant)
         assert asked() == []
