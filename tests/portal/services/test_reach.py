@@ -80,7 +80,8 @@ def test_a_revocation_works_at_once_in_another_process(world: World) -> None:
     reader = [world.people["official"], world.organisation]
     command = [sys.executable, "-c", _NODE, str(world.runtime.settings.data), *reader]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as node:
-        assert node.stdin is not None and node.stdout is not None
+        assert node.stdin is not None
+        assert node.stdout is not None
 
         def asked() -> list[str]:
             print(file=node.stdin, flush=True)
