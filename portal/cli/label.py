@@ -83,8 +83,14 @@ def render(
     """Write the marking of SOURCE, a STANAG 4774 file (- for standard input) or a marking."""
     found, own = _read(source, _policy(policy_file))
     if as_xml:
-        text = stanag4774.serialise(found, created=datetime.now(UTC).replace(microsecond=0), policy=own)
-        click.echo(text.decode(), nl=False)
+        text = stanag4774.serialise(
+            found, created=datetime.now(UTC).replace(microsecond=0), policy=own
+        ).decode()
+        if as_json:
+            facts = {"xml": text, "marking": own.marking(found), "policy": own.name}
+            click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        else:
+            click.echo(text, nl=False)
         return
     words = own.marking(found, language, position)
     facts = {"marking": words, "language": language, "position": position, "policy": own.name}

@@ -74,6 +74,14 @@ def show(items: Iterable[Any], as_json: bool, columns: Mapping[str, Callable[[An
         Console(highlight=False, width=400).print(table, markup=False)
 
 
+def told(as_json: bool, words: str = "", **facts: object) -> None:
+    """Print what an action did: its facts as JSON, or its words, nothing when there are none."""
+    if as_json:
+        click.echo(json.dumps(facts, default=_plain, ensure_ascii=False))
+    elif words:
+        click.echo(words)
+
+
 def day(moment: datetime | None) -> str:
     """Return a time as a table shows it."""
     return "" if moment is None else moment.strftime("%Y-%m-%d %H:%M")

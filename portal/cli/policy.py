@@ -17,7 +17,7 @@ from policies.changes import AccessChange, LabelChange, Progress
 from policies.differences import differences
 from policies.requests import Action
 from portal.cli.options import acting, acting_options, data_option, json_option, opened
-from portal.cli.people import day, person_id, show
+from portal.cli.people import day, person_id, show, told
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -201,10 +201,12 @@ def proposals(data: Path, token: str, as_json: bool) -> None:
 @acting_options
 @click.argument("file", type=_file)
 @click.option("--reason", required=True, help="What it changes and who asked for it.")
-def propose(data: Path, token: str, file: Path, reason: str) -> None:
+@json_option
+def propose(data: Path, token: str, file: Path, reason: str, as_json: bool) -> None:
     """Propose the policy FILE, and print the proposal's id; another officer must approve it."""
     with acting(data, token) as (runtime, actor):
-        click.echo(runtime.policy_changes.propose(actor, file.read_bytes(), reason))
+        made = runtime.policy_changes.propose(actor, file.read_bytes(), reason)
+    told(as_json, made, proposal=made)
 
 
 @policy.command()
@@ -213,28 +215,34 @@ def propose(data: Path, token: str, file: Path, reason: str) -> None:
 @click.option(
     "--digest", required=True, help="Digest of what was looked at, from `strongroom policy proposals`."
 )
-def approve(data: Path, token: str, proposal: str, digest: str) -> None:
+@json_option
+def approve(data: Path, token: str, proposal: str, digest: str, as_json: bool) -> None:
     """Approve the PROPOSAL (id) of another officer, exactly as it has this digest."""
     with acting(data, token) as (runtime, actor):
         runtime.policy_changes.approve(actor, proposal, digest)
+    told(as_json, proposal=proposal, digest=digest, outcome="approved")
 
 
 @policy.command()
 @acting_options
 @click.argument("proposal")
-def activate(data: Path, token: str, proposal: str) -> None:
+@json_option
+def activate(data: Path, token: str, proposal: str, as_json: bool) -> None:
     """Put an approved PROPOSAL (id) into force in place of the active policy."""
     with acting(data, token) as (runtime, actor):
         runtime.policy_changes.activate(actor, proposal)
+    told(as_json, proposal=proposal, outcome="done")
 
 
 @policy.command()
 @acting_options
 @click.argument("proposal")
-def withdraw(data: Path, token: str, proposal: str) -> None:
+@json_option
+def withdraw(data: Path, token: str, proposal: str, as_json: bool) -> None:
     """Withdraw the PROPOSAL (id)."""
     with acting(data, token) as (runtime, actor):
         runtime.policy_changes.withdraw(actor, proposal)
+    told(as_json, proposal=proposal, outcome="withdrawn")
 
 
 def _show(found: SecurityPolicy, as_json: bool) -> None:

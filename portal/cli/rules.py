@@ -1,26 +1,67 @@
-"""`strongroom rules`: facility clearances, instructions and settings of classifications, as a security officer."""
+"""`strongroom rules`: what rules ask beside people's own grants, kept as a security officer and never overwritten."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
+from policies.requests import Act, ReleasedTo
 from portal.cli.options import Moment, acting, acting_options, json_option
-from portal.cli.people import day, show
+from portal.cli.people import day, show, told
 from portal.services.level_settings import SettingKind
+from portal.services.releases import SECTIONS
 
-_since = click.option("--from", "since", type=Moment(), help="When it begins; now by default.")
-_until = click.option("--until", type=Moment(), help="When it ends; open by default.")
-_at = click.option("--at", type=Moment(), help="When it ends; now by default.")
-_period = {
+if TYPE_CHECKING:
+    from portal.services.actor import Actor
+    from portal.services.runtime import Runtime
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_PERIOD = {
     "State": lambda view: view.state,
     "From (UTC)": lambda view: day(view.valid_from),
     "Until (UTC)": lambda view: day(view.valid_until),
 }
+
+
+def _period_options(command: _Command) -> _Command:
+    """Add `--from` and `--until` to a command that grants something, with what every such command has."""
+    since = click.option("--from", "valid_from", type=Moment(), help="When it begins; now by default.")
+    until = click.option("--until", "valid_until", type=Moment(), help="When it ends; open by default.")
+    return acting_options(since(until(json_option(command))))
+
+
+def _lists(
+    group: click.Group, words: str, found: Callable[[Runtime, Actor], Any], columns: dict[str, Any]
+) -> None:
+    """Give a group its command `list`."""
+
+    @group.command("list", help=words)
+    @acting_options
+    @json_option
+    def list_all(data: Path, token: str, as_json: bool) -> None:
+        with acting(data, token) as (runtime, actor):
+            show(found(runtime, actor), as_json, {"Id": lambda view: view.id, **columns, **_PERIOD})
+
+
+def _ends(
+    group: click.Group, words: str, end: Callable[[Runtime, Actor, str, datetime | None], None]
+) -> None:
+    """Give a group its command `end`."""
+
+    @group.command("end", help=words)
+    @acting_options
+    @click.argument("grant")
+    @click.option("--at", type=Moment(), help="When it ends; now by default.")
+    @json_option
+    def end_one(data: Path, token: str, grant: str, at: datetime | None, as_json: bool) -> None:
+        with acting(data, token) as (runtime, actor):
+            end(runtime, actor, grant, at)
+        told(as_json, id=grant, outcome="ends" if at else "ended")
 
 
 @click.group()
@@ -28,63 +69,46 @@ def rules() -> None:
     """What rules ask beside people's own grants, as a security officer."""
 
 
+# Premises
+
+
 @rules.group()
 def premises() -> None:
     """Facility clearances of organisations."""
 
 
-@premises.command("list")
-@acting_options
-@json_option
-def list_premises(data: Path, token: str, as_json: bool) -> None:
-    """List every facility clearance ever granted, the newest first."""
-    with acting(data, token) as (runtime, actor):
-        found = runtime.circumstances.facilities(actor)
-    columns = {
-        "Id": lambda view: view.id,
+_lists(
+    premises,
+    "List every facility clearance ever granted, the newest first.",
+    lambda runtime, actor: runtime.circumstances.facilities(actor),
+    {
         "Organisation": lambda view: view.organisation_id,
         "Classifications": lambda view: ", ".join(view.classifications),
         "Authority": lambda view: view.authority,
-        **_period,
-    }
-    show(found, as_json, columns)
+    },
+)
+_ends(
+    premises,
+    "End the facility clearance with the id GRANT.",
+    lambda runtime, actor, grant, at: runtime.circumstances.end_facility(actor, grant, at),
+)
 
 
 @premises.command("grant")
-@acting_options
 @click.argument("organisation")
 @click.option(
     "--up-to", required=True, metavar="CLASSIFICATION", help="Highest classification, such as SECRET."
 )
 @click.option("--authority", required=True, help="Who issued the clearance.")
-@_since
-@_until
-def grant_premises(
-    data: Path,
-    token: str,
-    organisation: str,
-    up_to: str,
-    authority: str,
-    since: datetime | None,
-    until: datetime | None,
-) -> None:
+@_period_options
+def grant_premises(data: Path, token: str, organisation: str, up_to: str, as_json: bool, **more: Any) -> None:
     """Clear the premises of ORGANISATION (id) for every level up to CLASSIFICATION, and print the id."""
     with acting(data, token) as (runtime, actor):
-        click.echo(
-            runtime.circumstances.grant_facility(
-                actor, organisation, up_to, authority=authority, valid_from=since, valid_until=until
-            )
-        )
+        made = runtime.circumstances.grant_facility(actor, organisation, up_to, **more)
+    told(as_json, made, id=made)
 
 
-@premises.command("end")
-@acting_options
-@click.argument("grant")
-@_at
-def end_premises(data: Path, token: str, grant: str, at: datetime | None) -> None:
-    """End the facility clearance with the id GRANT."""
-    with acting(data, token) as (runtime, actor):
-        runtime.circumstances.end_facility(actor, grant, at)
+# Instructions
 
 
 @rules.group()
@@ -92,24 +116,23 @@ def instructions() -> None:
     """Instructions that readers acknowledge."""
 
 
-@instructions.command("list")
-@acting_options
-@json_option
-def list_instructions(data: Path, token: str, as_json: bool) -> None:
-    """List every instruction ever issued, the newest first."""
-    with acting(data, token) as (runtime, actor):
-        found = runtime.circumstances.instructions(actor)
-    columns = {
-        "Id": lambda view: view.id,
+_lists(
+    instructions,
+    "List every instruction ever issued, the newest first.",
+    lambda runtime, actor: runtime.circumstances.instructions(actor),
+    {
         "Title": lambda view: view.title,
         "Classifications": lambda view: ", ".join(view.classifications),
-        **_period,
-    }
-    show(found, as_json, columns)
+    },
+)
+_ends(
+    instructions,
+    "End the instruction with the id GRANT.",
+    lambda runtime, actor, grant, at: runtime.circumstances.end_instruction(actor, grant, at),
+)
 
 
 @instructions.command("issue")
-@acting_options
 @click.argument("file", type=click.File(encoding="utf-8"))
 @click.option("--title", required=True, help="Title of the instruction.")
 @click.option(
@@ -120,41 +143,30 @@ def list_instructions(data: Path, token: str, as_json: bool) -> None:
     metavar="CLASSIFICATION",
     help="For whom; may be repeated.",
 )
-@_since
-@_until
+@_period_options
 def issue_instruction(
-    data: Path,
-    token: str,
-    file: TextIO,
-    title: str,
-    levels: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
+    data: Path, token: str, file: TextIO, title: str, levels: tuple[str, ...], as_json: bool, **period: Any
 ) -> None:
     """Issue the text FILE (- for standard input) as an instruction, and print its id."""
     text = file.read()
     with acting(data, token) as (runtime, actor):
-        click.echo(runtime.circumstances.issue_instruction(actor, levels, title, text, since, until))
+        made = runtime.circumstances.issue_instruction(actor, levels, title, text, **period)
+    told(as_json, made, id=made)
 
 
 @instructions.command("acknowledged")
 @acting_options
 @click.argument("instruction")
 @click.argument("person")
-def record_acknowledgement(data: Path, token: str, instruction: str, person: str) -> None:
+@json_option
+def record_acknowledgement(data: Path, token: str, instruction: str, person: str, as_json: bool) -> None:
     """Record that PERSON (id) has acknowledged INSTRUCTION (id), on paper say."""
     with acting(data, token) as (runtime, actor):
         runtime.circumstances.record_acknowledgement(actor, person, instruction)
+    told(as_json, instruction=instruction, person=person, outcome="acknowledged")
 
 
-@instructions.command("end")
-@acting_options
-@click.argument("instruction")
-@_at
-def end_instruction(data: Path, token: str, instruction: str, at: datetime | None) -> None:
-    """End the INSTRUCTION (id)."""
-    with acting(data, token) as (runtime, actor):
-        runtime.circumstances.end_instruction(actor, instruction, at)
+# Levels
 
 
 @rules.group()
@@ -162,38 +174,30 @@ def levels() -> None:
     """How documents of a classification are handled, and from where and when they are used."""
 
 
-@levels.command("list")
-@acting_options
-@json_option
-def list_levels(data: Path, token: str, as_json: bool) -> None:
-    """List every setting ever made, the newest first."""
-    with acting(data, token) as (runtime, actor):
-        found = runtime.circumstances.settings(actor)
-    columns = {
-        "Id": lambda view: view.id,
+_lists(
+    levels,
+    "List every setting ever made, the newest first.",
+    lambda runtime, actor: runtime.circumstances.settings(actor),
+    {
         "Classification": lambda view: view.classification,
         "Kind": lambda view: view.kind,
         "Value": lambda view: json.dumps(view.value),
-        **_period,
-    }
-    show(found, as_json, columns)
+    },
+)
+_ends(
+    levels,
+    "End the setting with the id GRANT.",
+    lambda runtime, actor, grant, at: runtime.circumstances.end_setting(actor, grant, at),
+)
 
 
 @levels.command("set")
-@acting_options
 @click.argument("classification")
 @click.argument("kind", type=click.Choice([kind.value for kind in SettingKind]))
 @click.argument("value")
-@_since
-@_until
+@_period_options
 def set_level(
-    data: Path,
-    token: str,
-    classification: str,
-    kind: str,
-    value: str,
-    since: datetime | None,
-    until: datetime | None,
+    data: Path, token: str, classification: str, kind: str, value: str, as_json: bool, **period: Any
 ) -> None:
     """Set KIND of CLASSIFICATION to VALUE, and print the setting's id.
 
@@ -201,11 +205,9 @@ def set_level(
     day, or with the days before, 0 being Monday: 0,1,2,3,4:07:00-19:00@Europe/Brussels.
     """
     with acting(data, token) as (runtime, actor):
-        click.echo(
-            runtime.circumstances.set_level(
-                actor, classification, kind, _value(SettingKind(kind), value), since, until
-            )
-        )
+        chosen = _value(SettingKind(kind), value)
+        made = runtime.circumstances.set_level(actor, classification, kind, chosen, **period)
+    told(as_json, made, id=made)
 
 
 def _value(kind: SettingKind, text: str) -> object:
@@ -224,11 +226,102 @@ def _value(kind: SettingKind, text: str) -> object:
     return [found]
 
 
-@levels.command("end")
+# Documents
+
+
+@rules.group()
+def documents() -> None:
+    """To whom a document is released, and what its originator demands and agrees to."""
+
+
+@documents.command("show")
 @acting_options
-@click.argument("setting")
-@_at
-def end_level(data: Path, token: str, setting: str, at: datetime | None) -> None:
-    """End the SETTING (id)."""
+@click.argument("document")
+@json_option
+def show_document(data: Path, token: str, document: str, as_json: bool) -> None:
+    """List the releases, the control and the consents of DOCUMENT (id), ever made."""
     with acting(data, token) as (runtime, actor):
-        runtime.circumstances.end_setting(actor, setting, at)
+        found = runtime.releases.of_document(actor, document)
+    if as_json:
+        show([found], True, {})
+        return
+    click.echo(f"{found.marking}, from {found.originator.name} to {found.addressee.name}")
+    control = "with the consent of its originator only" if found.controlled else "as officers decide"
+    click.echo(f"Passed on {control}\n")
+    kept = [
+        *(("release", f"{item.to_kind} {item.to.name}", item.reason, item) for item in found.releases),
+        *(("control", "", item.reason, item) for item in found.controls),
+        *(("consent", item.act, item.reference, item) for item in found.consents),
+    ]
+    columns = {
+        "Id": lambda row: row[3].id,
+        "What": lambda row: row[0],
+        "To": lambda row: row[1],
+        "Why": lambda row: row[2],
+        "State": lambda row: row[3].state,
+        "From (UTC)": lambda row: day(row[3].valid_from),
+        "Until (UTC)": lambda row: day(row[3].valid_until),
+    }
+    show(kept, False, columns)
+
+
+@documents.command("release")
+@click.argument("document")
+@click.argument("to", metavar="KIND:ID")
+@click.option("--reason", required=True, help="Who asked for it.")
+@_period_options
+def release_document(data: Path, token: str, document: str, to: str, as_json: bool, **more: Any) -> None:
+    """Release DOCUMENT (id) to person:ID, organisation:ID or programme:ID, and print the release's id."""
+    kind, colon, target = to.partition(":")
+    if not colon or kind not in [item.value for item in ReleasedTo]:
+        raise click.BadParameter(
+            f"{to!r} is not person:ID, organisation:ID or programme:ID", param_hint="KIND:ID"
+        )
+    with acting(data, token) as (runtime, actor):
+        made = runtime.releases.release(actor, document, kind, target, **more)
+    told(as_json, made, id=made)
+
+
+@documents.command("control")
+@click.argument("document")
+@click.option("--reason", required=True, help="Such as the clause of the contract.")
+@_period_options
+def control_document(data: Path, token: str, document: str, as_json: bool, **more: Any) -> None:
+    """Let DOCUMENT (id) be passed on with the consent of its originator only, and print the id."""
+    with acting(data, token) as (runtime, actor):
+        made = runtime.releases.control(actor, document, **more)
+    told(as_json, made, id=made)
+
+
+@documents.command("consent")
+@click.argument("document")
+@click.option(
+    "--to",
+    "act",
+    type=click.Choice([Act.RELEASE.value, Act.RELABEL.value]),
+    default=Act.RELEASE.value,
+    show_default=True,
+    help="What the originator agrees to.",
+)
+@click.option("--reference", required=True, help="Where it stands, such as the number of the letter.")
+@_period_options
+def record_consent(data: Path, token: str, document: str, act: str, as_json: bool, **more: Any) -> None:
+    """Record that the originator of DOCUMENT (id) consents, and print the id."""
+    with acting(data, token) as (runtime, actor):
+        made = runtime.releases.consent(actor, document, act, **more)
+    told(as_json, made, id=made)
+
+
+@documents.command("end")
+@acting_options
+@click.argument("section", type=click.Choice(sorted(SECTIONS)))
+@click.argument("grant")
+@click.option("--at", type=Moment(), help="When it ends; now by default.")
+@json_option
+def end_of_document(
+    data: Path, token: str, section: str, grant: str, at: datetime | None, as_json: bool
+) -> None:
+    """End the release, the control or the consent with the id GRANT."""
+    with acting(data, token) as (runtime, actor):
+        runtime.releases.end(actor, section, grant, at)
+    told(as_json, id=grant, outcome="ends" if at else "ended")

@@ -63,6 +63,8 @@ def test_a_label_is_written_whole_and_read_back(tmp_path: Path) -> None:
     file = tmp_path / "label.xml"
     file.write_text(run("render", "NATO SECRET", "--xml"), "utf-8")
     assert json.loads(run("render", str(file), "--json"))["marking"] == "NATO SECRET"
+    both = json.loads(run("render", "NATO SECRET", "--xml", "--json"))
+    assert (both["marking"], "ConfidentialityInformation" in both["xml"]) == ("NATO SECRET", True)
     read = stanag4774.read(file.read_bytes(), POLICY, require_complete=True)
     assert read.label == POLICY.parse_marking("NATO SECRET")
 

@@ -10,7 +10,8 @@ import pytest
 
 from policies import SHIPPED
 from tests.demonstration import strongroom
-from tests.portal.worlds import World, build_world
+from tests.portal import factories
+from tests.portal.worlds import BEGINNING, World, build_world
 from tests.shared import POLICIES
 
 SPIF = SHIPPED.read_bytes()
@@ -149,3 +150,41 @@ def test_levels_are_kept_from_the_command_line(run: Run) -> None:
     assert "ended" in run("rules", "levels", "list")
     wrong = run("rules", "levels", "set", "SECRET", "hours", "always", expected=2)
     assert "START-END@ZONE" in wrong
+
+
+def test_a_document_is_released_and_its_originators_consent_kept(world: World, run: Run) -> None:
+    factories.add_clearance(
+        world.runtime.database,
+        world.people["officer"],
+        ("UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL", "SECRET"),
+        {"Context": ["NATO"]},
+        start=BEGINNING,
+    )
+    document = world.deposited(label="NATO RESTRICTED")
+    to = f"organisation:{world.other_company}"
+    command = ("rules", "documents")
+    run(*command, "control", document, "--reason=Clause 7")
+    refused = run(*command, "release", document, to, "--reason=Asked for", expected=1)
+    assert "has not agreed" in refused
+    run(*command, "consent", document, "--reference=Letter 17")
+    made = json.loads(run(*command, "release", document, to, "--reason=Asked for", "--json"))["id"]
+    assert world.get(f"/documents/{document}/content", "other").status_code == 200
+    told = run(*command, "show", document)
+    for words in ("Other Company", "Letter 17", "Clause 7", "with the consent of its originator only", made):
+        assert words in told
+    assert json.loads(run(*command, "end", "releases", made, "--json")) == {"id": made, "outcome": "ended"}
+    facts = json.loads(run(*command, "show", document, "--json"))
+    assert (facts["controlled"], facts["releases"][0]["state"]) == (True, "ended")
+    assert "is not person:ID" in run(*command, "release", document, "mars", "--reason=x", expected=2)
+
+
+def test_actions_say_what_they_did_as_json_when_asked(run: Run, new: str) -> None:
+    made = json.loads(run("policy", "propose", new, "--reason=Why", "--json"))["proposal"]
+    [view] = [
+        item
+        for item in map(json.loads, run("policy", "proposals", "--json").splitlines())
+        if item["id"] == made
+    ]
+    approval = ("policy", "approve", made, f"--digest={view['digest']}", "--json")
+    assert json.loads(run(*approval, who="officer-second"))["outcome"] == "approved"
+    assert json.loads(run("policy", "withdraw", made, "--json")) == {"proposal": made, "outcome": "withdrawn"}
