@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crypto.errors import Damaged
@@ -94,3 +94,12 @@ def read_certificate(raw: bytes, verifiers: Iterable[Verifier]) -> DestructionCe
 
 def _text(value: object) -> str:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value)
+
+
+def backups_end(unreadable: datetime, kept: timedelta, rotation_due: datetime | None = None) -> datetime:
+    """Return the second date of a certificate.
+
+    Copies in backups end `kept` (how long any backup of keys or database is kept) after the key that wrapped them is
+    destroyed: that is when it was made unreadable itself, or for a document when its KEK's rotation is due.
+    """
+    return max(unreadable, rotation_due or unreadable) + kept

@@ -29,6 +29,9 @@ PACK = 0x06
 TRANSIT = 0x07
 """A key under a key server's Transit engine: its ciphertext, `vault:vN:…`."""
 
+FORMATS = {"column": VALUE, "row": ROW, "index": INDEX, "pack": PACK}
+"""The format of what a data-sealing key seals, by the key's kind."""
+
 
 def new_key_id() -> str:
     """Return a fresh random key id."""

@@ -301,6 +301,71 @@ class KeyRing:
         kek = self._sealing("kek", domain.id)
         return kek.wrapper.wrap(dek.material, context.associated_data(kek))
 
+    def rewrap_dek(self, wrapped: bytes, context: DekContext) -> bytes:
+        """Return a DEK under the current KEK of its domain; one that is under it already comes back as it is.
+
+        The DEK is never handed out. Raises Damaged when it does not open in `context`, UnknownKey without its KEK.
+        """
+        old = self.by_id(envelope.key_id_of(wrapped, envelope.WRAPPED))
+        if old.kind != "kek":
+            raise Damaged("a wrapped DEK names a key of another kind")
+        new = self._sealing("kek", old.domain)
+        if new.id == old.id:
+            return wrapped
+        dek = old.wrapper.unwrap(wrapped, context.associated_data(old))
+        return new.wrapper.wrap(dek, context.associated_data(new))
+
+    def rotate(self, kind: Kind, domain: str = "") -> WrappedKey:
+        """Make the next version of a key, which is used from now on; the older ones go on opening.
+
+        Other nodes use it once their opened keys have ended. Raises KeyUnavailable.
+        """
+        with self._lock:
+            self._sealing(kind, domain)
+            old = self._current[kind, domain]
+            new = self._create(kind, domain, old.version + 1)
+            if self._stored[old.id].state == KeyState.ACTIVE:
+                self._store.replace([replace(self._stored[old.id], state=KeyState.SUPERSEDED)])
+            self.reload()
+            return new
+
+    def stored(self) -> tuple[WrappedKey, ...]:
+        """Return every key of the store as it is now, the destroyed ones too."""
+        self.reload()
+        with self._lock:
+            return tuple(self._stored.values())
+
+    def change_state(self, key_id: str, state: KeyState) -> WrappedKey:
+        """Retire or destroy an older version of a key; destroying forgets its wrapping, for ever.
+
+        Raises UnknownKey, and ValueError for the newest version, for a step backwards, or when a version that is not
+        retired is to be destroyed.
+        """
+        with self._lock:
+            key = {key.id: key for key in self.stored()}.get(key_id)
+            if key is None:
+                raise UnknownKey(f"the key ring has no key {key_id}")
+            steps = {
+                KeyState.RETIRED: (KeyState.ACTIVE, KeyState.SUPERSEDED),
+                KeyState.DESTROYED: (KeyState.RETIRED,),
+            }
+            newest = self._current[key.kind, key.domain].version == key.version
+            if newest or key.state not in steps.get(state, ()):
+                raise ValueError(f"a key that is {key.state} does not become {state}")
+            wrapped = b"" if state is KeyState.DESTROYED else key.wrapped
+            changed = replace(key, state=state, wrapped=wrapped)
+            self._store.replace([changed])
+            self._opened.pop(key_id, None)
+            self.reload()
+            return changed
+
+    def rewrap(self, most: int) -> int:
+        """Wrap at most `most` keys anew that an older version of the root key wrapped; returns how many."""
+        old = [key for key in self.stored() if key.wrapped and not self._root.is_current(key.wrapped)][:most]
+        self._store.replace([rewrapped(key, self._root, self._root) for key in old])
+        self.reload()
+        return len(old)
+
     def reload(self) -> None:
         """Read the store again: other nodes add and retire keys. Keys that it no longer has are dropped."""
         with self._lock:
@@ -359,11 +424,21 @@ class KeyRing:
         key = self._opened.get(stored.id)
         if key is None:
             context = _context(stored.kind, stored.domain, stored.version, stored.id)
-            material = self._ask(lambda: self._root.unwrap(stored.wrapped, context))
-            key = self._opened[stored.id] = RingKey(stored, material)
+            key = self._opened[stored.id] = RingKey(stored, self._unwrap(stored, context))
         elif (key.kind, key.domain, key.version) != (stored.kind, stored.domain, stored.version):
             raise Damaged(f"the stored key {stored.id} was moved to another place")
         return key
+
+    def _unwrap(self, stored: WrappedKey, context: bytes) -> bytes:
+        try:
+            return self._ask(lambda: self._root.unwrap(stored.wrapped, context))
+        except Damaged:
+            # Another node may have rewrapped it since, and the root key that wrapped this copy may be gone.
+            self.reload()
+            fresh = self._stored.get(stored.id)
+            if fresh is None or fresh.wrapped == stored.wrapped:
+                raise
+            return self._ask(lambda: self._root.unwrap(fresh.wrapped, context))
 
     def _ask(self, question: Callable[[], _Answer]) -> _Answer:
         """Ask the provider, unless it failed a moment ago or the ring is sealed."""
@@ -393,6 +468,15 @@ def rewrapped(key: WrappedKey, old: RootKey, new: RootKey) -> WrappedKey:
         return key
     context = _context(key.kind, key.domain, key.version, key.id)
     return replace(key, wrapped=new.wrap(old.unwrap(key.wrapped, context), context))
+
+
+def opens(key: WrappedKey, root: RootKey) -> bool:
+    """Tell whether a root key opens a stored key; raises KeyUnavailable when its provider is away."""
+    try:
+        root.unwrap(key.wrapped, _context(key.kind, key.domain, key.version, key.id))
+    except Damaged:
+        return False
+    return True
 
 
 def _context(kind: str, domain: str, version: int, key_id: str) -> bytes:

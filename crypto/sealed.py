@@ -91,6 +91,40 @@ class RowSealer:
         if not bytes_eq(_row_seal(key, table, primary_key, row_version, values), seal):
             raise Damaged("a row differs from its seal")
 
+    def reseal(
+        self,
+        table: str,
+        primary_key: str,
+        row_version: int,
+        values: Sequence[tuple[str, RowValue]],
+        seal: bytes,
+        changed: tuple[int, RowValue],
+    ) -> bytes:
+        """Check a row as `verify` does, and return its seal after one column (by its place) and the version changed.
+
+        What both seals cover alike is encoded once. The next version is one more. Raises Damaged.
+        """
+        if len(seal) != _ROW_LENGTH or seal[0] != envelope.ROW:
+            raise Damaged("a row's seal is not of the expected format")
+        old, new = self._ring.by_id(seal[1 : envelope.PREFIX_BYTES].hex()), self._ring.sealing("row")
+        if old.kind != "row":
+            raise Damaged("a row's seal names a key of another kind")
+        columns = _columns(table, tuple([name for name, _ in values]))
+        pieces = canonical.pieces([value for _, value in values])
+        head = envelope.prefix(envelope.ROW, old.id)
+        mac = old.mac.copy()
+        mac.update(b"".join([_ROW_USE, head, columns, canonical.encode(primary_key, row_version), *pieces]))
+        if not bytes_eq(head + mac.finalize(), seal):
+            raise Damaged("a row differs from its seal")
+        place, value = changed
+        pieces[place] = canonical.encode(value)
+        head = envelope.prefix(envelope.ROW, new.id)
+        mac = new.mac.copy()
+        mac.update(
+            b"".join([_ROW_USE, head, columns, canonical.encode(primary_key, row_version + 1), *pieces])
+        )
+        return head + mac.finalize()
+
     def blind_index(self, purpose: str, text: str) -> bytes:
         """Return `0x04 ‖ key id (8) ‖ HMAC (32)` of a text under the current index key."""
         return _index(self._ring.sealing("index"), purpose, text)

@@ -107,6 +107,16 @@ class Settings:
         default=300,
         metadata={"doc": "How long opened keys are kept in memory while the provider is not asked again."},
     )
+    key_rotation_days: int = field(
+        default=365,
+        metadata={"doc": "Keys that wrap documents' keys are rotated when they are older than this."},
+    )
+    key_backup_days: int = field(
+        default=90,
+        metadata={
+            "doc": "No backup of the keys or the database is kept longer: certificates of destruction rest on it."
+        },
+    )
     pkcs11_module: Path | None = field(default=None, metadata={"doc": "The token vendor's PKCS#11 library."})
     pkcs11_token: str = field(default="strongroom", metadata={"doc": "Label of the token."})
     pkcs11_pin_file: Path | None = field(
@@ -282,6 +292,8 @@ def _check(settings: Settings) -> None:
     for name in (
         "size_limit",
         "key_cache_seconds",
+        "key_rotation_days",
+        "key_backup_days",
         "session_idle_minutes",
         "session_hours",
         "link_hours",

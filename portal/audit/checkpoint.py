@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -66,6 +67,14 @@ class Anchored:
 
     checkpoint: Checkpoint
     written: datetime
+
+
+@runtime_checkable
+class Rotated(Protocol):
+    """A signer whose key may be rotated: `verifiers` are those of all its keys."""
+
+    def verifiers(self) -> Sequence[Verifier]:
+        """Return what checks every signature that was ever made."""
 
 
 class Checkpoints:
@@ -196,9 +205,13 @@ class Checkpoints:
                 f"the access log is not the one that was anchored at {anchored.size:,}", mend=_VERIFY
             )
 
+    def _trusted(self) -> Sequence[Verifier]:
+        """Return what checks the log's own notes: its key may have been rotated since one was signed."""
+        return self._signer.verifiers() if isinstance(self._signer, Rotated) else [self._verifier]
+
     def _open(self, note: bytes, what: str) -> Checkpoint:
         try:
-            checkpoint = notes.verified(note, [self._verifier])
+            checkpoint = notes.verified(note, self._trusted())
         except TranslogError as error:
             raise Tampered(f"the log's {what} does not hold: {error}", mend=_VERIFY) from error
         if checkpoint.origin != self._signer.name:

@@ -15,6 +15,7 @@ from crypto.translog.note import NoteSigner
 from portal.audit import tables
 from portal.audit.append import EPOCH, MICROSECOND, Committer, Receipt
 from portal.audit.checkpoint import Anchored, Checkpoints, InclusionProof, SignedCheckpoint
+from portal.audit.disclosures import Disclosures
 from portal.audit.export import Exporter
 from portal.audit.projection import Projection
 from portal.audit.reading import Record, leaves_at, log_size, record
@@ -78,6 +79,7 @@ class AuditLog:
         self._projection = Projection(engine, wait)
         self._search = Search(engine, self._projection)
         self.traces = Traces(engine, self._projection)
+        self.disclosures = Disclosures(engine, sealer, self.record, wait)
         self._exporter = Exporter(engine, self._search)
         self._committer = Committer(engine, clock=clock, node=node, sealer=sealer, wait=wait)
 

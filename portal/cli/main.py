@@ -21,6 +21,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "doctor": "portal.cli.doctor:doctor",
         "fsck": "portal.cli.fsck:fsck",
         "init": "portal.cli.installing:init",
+        "keys": "portal.cli.keys:keys",
         "label": "portal.cli.label:label",
         "list": "portal.cli.partner:list_documents",
         "migrate": "portal.cli.installing:migrate",

@@ -18,7 +18,7 @@ from portal.cli.places import check_places, check_port, check_there, hold
 from portal.cli.server import ServerSettings
 from portal.cli.server import serve as run_server
 from portal.errors import PortalError
-from portal.jobs.housekeeping import Rounds
+from portal.jobs.housekeeping import KEYS_EVERY, Rounds
 from portal.services.runtime import Runtime, open_portal
 from portal.settings import Settings, load_settings
 
@@ -32,7 +32,7 @@ class Node:
         self._settings = settings
         self._on_serving = on_serving
         self._runtime: Runtime | None = None
-        self._rounds: Rounds | None = None
+        self._rounds: list[Rounds] = []
 
     def run(self, server: ServerSettings) -> None:
         """Serve until SIGTERM or SIGINT; ends the interpreter, with status 0 when all went well."""
@@ -61,15 +61,16 @@ class Node:
     def begin(self) -> None:
         """Connections are taken: start the rounds of housekeeping and say so."""
         assert self._runtime is not None
-        self._rounds = Rounds(self._runtime.housekeeping)
-        self._rounds.start()
+        self._rounds = [Rounds(self._runtime.housekeeping), Rounds(self._runtime.rotations, KEYS_EVERY)]
+        for rounds in self._rounds:
+            rounds.start()
         if self._on_serving is not None:
             self._on_serving()
 
     def end(self) -> None:
         """Record an orderly stop and close everything."""
-        if self._rounds is not None:
-            self._rounds.stop()
+        for rounds in self._rounds:
+            rounds.stop()
         if self._runtime is not None:
             try:
                 self._runtime.housekeeping.at_stop()
@@ -124,8 +125,10 @@ def worker(data: Path) -> None:
     check_there(settings)
     check_places(settings)
     with opened(data) as runtime:
-        rounds = Rounds(runtime.housekeeping)
+        rounds, keys = Rounds(runtime.housekeeping), Rounds(runtime.rotations, KEYS_EVERY)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: rounds.stop())
         click.echo("Housekeeping runs.", err=True)
+        keys.start()
         rounds.run()
+        keys.stop()

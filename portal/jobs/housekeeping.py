@@ -10,6 +10,8 @@ from portal.errors import PortalError
 
 EVERY = 60.0
 """Seconds between two rounds."""
+KEYS_EVERY = 10.0
+"""Seconds between two looks for rotations of keys to carry on."""
 
 _log = logging.getLogger(__name__)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, case, insert, select, update
 
 from crypto.keyring import WrappedKey
+from portal.clock import system_clock
 from portal.models.installation import Key
 
 
@@ -46,5 +47,6 @@ class DatabaseKeyStore:
         """Write state and wrapping of keys that are kept already, in one transaction."""
         with self._writing.begin() as connection:
             for key in keys:
-                changed = update(Key).where(Key.id == key.id).values(state=key.state, wrapped=key.wrapped)
-                connection.execute(changed)
+                since = case((Key.state != str(key.state), system_clock()), else_=Key.changed)
+                values = {"state": str(key.state), "wrapped": key.wrapped, "changed": since}
+                connection.execute(update(Key).where(Key.id == key.id).values(values))

@@ -109,13 +109,14 @@ def primary_key(row: Base) -> str:
 
 
 def _values(row: SealedRow) -> list[tuple[str, Any]]:
-    return [(name, getattr(row, name)) for name in _columns(row.__table__)]
+    return [(name, getattr(row, name)) for name in column_names(row.__table__)]
 
 
 _COLUMNS: dict[int, tuple[str, ...]] = {}
 
 
-def _columns(table: Any) -> tuple[str, ...]:
+def column_names(table: Any) -> tuple[str, ...]:
+    """Return the columns that a row's seal covers, in the order in which it covers them."""
     names = _COLUMNS.get(id(table))
     if names is None:
         names = _COLUMNS[id(table)] = tuple(
@@ -127,7 +128,7 @@ def _columns(table: Any) -> tuple[str, ...]:
 def verify_mapping(seals: Seals, table: Table, row: Mapping[str, Any]) -> None:
     """Check a row that was read without the ORM (`row`: every column by name); raises TamperedRow."""
     key = "/".join(str(row[column.key]) for column in table.primary_key.columns)
-    values = [(name, row[name]) for name in _columns(table)]
+    values = [(name, row[name]) for name in column_names(table)]
     try:
         seals.rows.verify(table.name, key, row["row_version"], values, row["seal"])
     except _UNSEALED:

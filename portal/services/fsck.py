@@ -144,7 +144,9 @@ class Fsck:
         result = Result("keys")
         self._ring.reload()
         with self._database.read() as session:
-            ids = session.scalars(select(models.Key.id).order_by(models.Key.id)).all()
+            ids = session.scalars(
+                select(models.Key.id).where(models.Key.wrapped != b"").order_by(models.Key.id)
+            ).all()
         for key_id in ids:
             result.count("keys")
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -39,6 +40,7 @@ from portal.services.finder import Finder
 from portal.services.fsck import Fsck
 from portal.services.grants import Grants
 from portal.services.housekeeping import Housekeeping
+from portal.services.keys import Keys
 from portal.services.labels import LabelReader
 from portal.services.log_names import NameReader
 from portal.services.manifests import Manifests
@@ -53,6 +55,7 @@ from portal.services.receiving import Receiving
 from portal.services.release import Release
 from portal.services.releases import Releases
 from portal.services.root_keys import open_ring
+from portal.services.rotations import Rotations
 from portal.services.security_policy import ActivePolicy
 from portal.services.status import Status
 from portal.services.titles import Titles
@@ -95,6 +98,9 @@ class Runtime:
     readership: Readership
     receipts: Receipts
     release: Release
+    ring: KeyRing
+    rotations: Rotations
+    keys: Keys
     releases: Releases
     status: Status
     tracing: Tracing
@@ -117,6 +123,10 @@ class LogSigner:
     def vkey(self) -> str:
         """The verifier key line."""
         return Verifier(self.name, self._ring.signer("log-signing").public_key).vkey
+
+    def verifiers(self) -> Sequence[Verifier]:
+        """Return what checks every signature that was ever made for the log."""
+        return [Verifier(self.name, key.public_key) for key in self._ring.signers("log-signing")]
 
     def sign(self, text: bytes) -> Signature:
         """Sign the note's text."""
@@ -177,6 +187,7 @@ def _assemble(
     release = Release(database, log, access, ring, blobs, alarm)
     manifests = Manifests(database, access, ring, blobs)
     fsck = Fsck(database, log, log_engine, settings.anchor_file, ring, blobs, titles, manifests, alarm)
+    rotations = Rotations(database, log, ring, manifests, alarm, settings, clock, node)
     hasher = PasswordHasher(
         memory=settings.argon2_memory,
         rounds=settings.argon2_rounds,
@@ -224,6 +235,9 @@ def _assemble(
         receipts=Receipts(log, documents),
         policy_changes=PolicyChanges(database, log, access, policy, clock, alarm),
         release=release,
+        ring=ring,
+        rotations=rotations,
+        keys=Keys(database, log, access, ring, rotations, settings, clock),
         releases=Releases(database, log, access, clock, alarm),
         status=Status(database, log, access, settings, clock, fsck),
         tracing=Tracing(database, log, access, cursors, log_names, names, alarm),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,9 @@ class MemoryStore:
         ):
             raise RuntimeError("UNIQUE constraint failed")
         self.keys[key.id] = key
+
+    def replace(self, keys: Sequence[WrappedKey]) -> None:
+        self.keys.update((key.id, key) for key in keys)
 
 
 def new_root(folder: Path, name: str = "root.key") -> FileRootKey:
