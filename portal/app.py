@@ -50,6 +50,7 @@ def create_app(runtime: Runtime) -> Flask:
 def _begin() -> None:
     g.request_id = str(uuid.uuid4())
     g.csp_nonce = new_nonce()
+    runtime_of_request().key_seal.look()
 
 
 def _secure(response: Response) -> Response:

@@ -102,6 +102,7 @@ KEY: Mapping[str, Kind] = MappingProxyType(
         "until": Kind.TIME,
         "provider": Kind.CODE,
         "proof": Kind.DIGEST,
+        "record": Kind.COUNT,
     }
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,13 +19,16 @@ from portal.audit.checkpoint import Anchored, Checkpoints, InclusionProof, Signe
 from portal.audit.disclosures import Disclosures
 from portal.audit.export import Exporter
 from portal.audit.projection import Projection
-from portal.audit.reading import Record, leaves_at, log_size, record
+from portal.audit.reading import Record, leaves_at, leaves_between, log_size, record
 from portal.audit.record import Event, Sealer, commit, disclosure_context
 from portal.audit.search import Activity, Entries, Page, RecordFilter, Search
 from portal.audit.store import reading
 from portal.audit.tracing import Reader, Traces
 from portal.clock import Clock
 from portal.errors import Invalid, NotFound, Tampered
+
+_STRETCH = 10_000
+"""Records that are looked through one by one; beyond, the projection finds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,18 @@ class AuditLog:
             with suppress(Tampered):
                 found[seq] = record(seq, leaf)
         return found
+
+    def latest(self, actions: Collection[str], start: int, stop: int) -> list[Record]:
+        """Return the records [start, stop) of some actions, oldest first; of a long stretch the newest one alone."""
+        if stop - start > _STRETCH:
+            pages = [self.search(RecordFilter(action=action), limit=1).records for action in actions]
+            found = [one for page in pages for one in page]
+            return sorted(found, key=lambda one: one.seq)[-1:]
+        with reading(self._engine) as connection:
+            leaves = leaves_between(connection, start, stop)
+        named = [json.dumps(action).encode() for action in actions]
+        some = [(seq, leaf) for seq, leaf in enumerate(leaves, start) if any(name in leaf for name in named)]
+        return [one for one in (record(seq, leaf) for seq, leaf in some) if one.action in actions]
 
     def disclose(self, seq: int) -> dict[str, str]:
         """Open the private values of one record, as far as they are not erased; raises Tampered for a false one."""

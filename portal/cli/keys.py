@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from portal.cli.options import acting, acting_options, data_option, json_option, settings_of
+from portal.cli.options import acting, acting_options, data_option, json_option, opened, settings_of
 from portal.cli.people import show
 from portal.clock import rfc3339
 from portal.errors import Conflict, Invalid
@@ -154,6 +154,31 @@ def restore(data: Path, source: Path, identity: Path | None, passphrase_file: Pa
         click.echo(
             f"{len(found.lost)} keys are newer than the backup and do not open: {', '.join(found.lost)}"
         )
+
+
+@keys.command()
+@acting_options
+@click.confirmation_option(prompt="Every node drops its keys and nobody gets in. Seal?")
+def seal(data: Path, token: str) -> None:
+    """Seal the keys on every node, until they are unsealed here with the provider's secret."""
+    with acting(data, token) as (runtime, actor):
+        runtime.keys.seal(actor)
+    click.echo("The keys are sealed: every node refuses access from its next request on.")
+
+
+@keys.command()
+@data_option
+@click.option(
+    "--secret-file",
+    required=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="File with the token's PIN or the AppRole's secret id.",
+)
+def unseal(data: Path, secret_file: Path) -> None:
+    """End the seal with the provider's secret; every node opens its keys again at its next look."""
+    with opened(data) as runtime:
+        runtime.key_seal.unseal(_passphrase(secret_file))
+    click.echo("The keys are unsealed.")
 
 
 def _passphrase(path: Path | None) -> str:

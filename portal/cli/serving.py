@@ -61,7 +61,7 @@ class Node:
     def begin(self) -> None:
         """Connections are taken: start the rounds of housekeeping and say so."""
         assert self._runtime is not None
-        self._rounds = [Rounds(self._runtime.housekeeping), Rounds(self._runtime.rotations, KEYS_EVERY)]
+        self._rounds = [Rounds(self._runtime.housekeeping), Rounds(self._runtime.keys, KEYS_EVERY)]
         for rounds in self._rounds:
             rounds.start()
         if self._on_serving is not None:
@@ -125,7 +125,7 @@ def worker(data: Path) -> None:
     check_there(settings)
     check_places(settings)
     with opened(data) as runtime:
-        rounds, keys = Rounds(runtime.housekeeping), Rounds(runtime.rotations, KEYS_EVERY)
+        rounds, keys = Rounds(runtime.housekeeping), Rounds(runtime.keys, KEYS_EVERY)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: rounds.stop())
         click.echo("Housekeeping runs.", err=True)

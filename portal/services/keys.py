@@ -24,6 +24,7 @@ from portal.models.database import Database
 from portal.services.access import Access
 from portal.services.actor import Actor
 from portal.services.changes import shown
+from portal.services.key_seal import KeySeal
 from portal.services.rotations import ROOT, Rotations, RotationView
 from portal.settings import Settings
 
@@ -66,6 +67,7 @@ class Keys:
         access: Access,
         ring: KeyRing,
         rotations: Rotations,
+        key_seal: KeySeal,
         settings: Settings,
         clock: Clock,
     ) -> None:
@@ -74,6 +76,7 @@ class Keys:
         self._access = access
         self._ring = ring
         self._rotations = rotations
+        self._key_seal = key_seal
         self._settings = settings
         self._clock = clock
 
@@ -182,6 +185,20 @@ class Keys:
             raise Invalid(f"{fault}.", mend="Name age recipients, or a file with a passphrase.") from None
         self._log.append(self._event(actor, "keys.backup", {"provider": self._ring.root.kind}))
         return blob
+
+    def seal(self, actor: Actor) -> None:
+        """Seal the keys on every node: nobody gets in until somebody unseals them on the machine.
+
+        Raises NotPermitted, and Conflict when the provider has no secret, or they are sealed already.
+        """
+        self._allowed(actor)
+        self._key_seal.seal(self._event(actor, "keys.seal", {"provider": self._ring.root.kind}))
+
+    def sweep(self) -> None:
+        """The background's round: follow the seal, then carry rotations on."""
+        self._key_seal.look(now=True)
+        if not self._key_seal.sealed:
+            self._rotations.sweep()
 
     def _allowed(self, actor: Actor) -> None:
         with self._database.read() as session:

@@ -40,6 +40,7 @@ from portal.services.finder import Finder
 from portal.services.fsck import Fsck
 from portal.services.grants import Grants
 from portal.services.housekeeping import Housekeeping
+from portal.services.key_seal import KeySeal
 from portal.services.keys import Keys
 from portal.services.labels import LabelReader
 from portal.services.log_names import NameReader
@@ -99,6 +100,7 @@ class Runtime:
     receipts: Receipts
     release: Release
     ring: KeyRing
+    key_seal: KeySeal
     rotations: Rotations
     keys: Keys
     releases: Releases
@@ -159,7 +161,9 @@ def open_portal(settings: Settings, clock: Clock = system_clock) -> Runtime:
     # Opened now: a key that is made on first use inside a transaction would wait for that transaction.
     for kind in SEALING_KINDS:
         ring.sealing(kind)
-    return _assemble(settings, clock, node, ring, values, database, log, log_engine)
+    runtime = _assemble(settings, clock, node, ring, values, database, log, log_engine)
+    runtime.key_seal.look(now=True)
+    return runtime
 
 
 def _assemble(
@@ -187,6 +191,7 @@ def _assemble(
     release = Release(database, log, access, ring, blobs, alarm)
     manifests = Manifests(database, access, ring, blobs)
     fsck = Fsck(database, log, log_engine, settings.anchor_file, ring, blobs, titles, manifests, alarm)
+    key_seal = KeySeal(log, ring)
     rotations = Rotations(database, log, ring, manifests, alarm, settings, clock, node)
     hasher = PasswordHasher(
         memory=settings.argon2_memory,
@@ -236,8 +241,9 @@ def _assemble(
         policy_changes=PolicyChanges(database, log, access, policy, clock, alarm),
         release=release,
         ring=ring,
+        key_seal=key_seal,
         rotations=rotations,
-        keys=Keys(database, log, access, ring, rotations, settings, clock),
+        keys=Keys(database, log, access, ring, rotations, key_seal, settings, clock),
         releases=Releases(database, log, access, clock, alarm),
         status=Status(database, log, access, settings, clock, fsck),
         tracing=Tracing(database, log, access, cursors, log_names, names, alarm),

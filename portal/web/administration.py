@@ -17,7 +17,7 @@ from portal.http.identify import current_actor
 from portal.http.queries import wanted_limit, wanted_text
 from portal.http.routing import signed_in
 from portal.services.actor import Actor
-from portal.web import finders, health, people_lists
+from portal.web import finders, health, key_pages, people_lists
 from portal.web.forms import FORM_ERRORS, refused
 from portal.web.people_lists import ROWS, person_state, role_words
 from portal.web.words import ASSURANCE_WORDS, ROLE_WORDS, age_words, moment, moment_words
@@ -55,6 +55,7 @@ def make_blueprint() -> Blueprint:
     add("/sessions", "sessions", sessions, methods=["GET"])
     add("/sessions/<session_id>/end", "end_session", end_session, methods=["POST"])
     add("/status", "status", status, methods=["GET"])
+    key_pages.add_routes(blueprint)
     return blueprint
 
 

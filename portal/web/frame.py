@@ -62,6 +62,7 @@ _PLACES: Mapping[Role, tuple[tuple[str, str, str], ...]] = MappingProxyType(
             ("Organisations", "administration.organisations", "building"),
             ("Programmes", "administration.programmes", "folder"),
             ("Sessions", "administration.sessions", "devices"),
+            ("Keys", "administration.keys", "key"),
             ("Status", "administration.status", "checkup-list"),
         ),
     }
