@@ -70,6 +70,18 @@ class Conflict(PortalError):
     status = 409
 
 
+class Locked(Conflict):
+    """Somebody is at it right now: one at a time."""
+
+    status = 423
+
+
+class Gone(NotFound):
+    """It was there and is over; only its owner is told so."""
+
+    status = 410
+
+
 class TooLarge(PortalError):
     """The body is larger than the installation takes."""
 

@@ -71,6 +71,14 @@ class Settings:
         default=False, metadata={"doc": "Marks every page and relaxes where keys may lie."}
     )
     size_limit: int = field(default=20 * 1024**3, metadata={"doc": "Largest document taken, in bytes."})
+    upload_hours: int = field(
+        default=168,
+        metadata={"doc": "How long an upload in pieces waits for its next piece before it is removed."},
+    )
+    upload_parts: int = field(
+        default=1000,
+        metadata={"doc": "Most pieces in which one upload may come; small ones are refused in time."},
+    )
     ceiling: str = field(
         default="SECRET", metadata={"doc": "Highest classification that this system is accredited to hold."}
     )

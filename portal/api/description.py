@@ -54,6 +54,11 @@ _PROBLEMS = {
     "NotPermitted": "A denial that the person may know of; the type names the rule.",
     "NotFound": "Absent, or out of reach.",
     "Conflict": "Changed meanwhile.",
+    "Gone": "It was yours, waited too long, and is over.",
+    "OtherVersion": "tus 1.0.0 is spoken here.",
+    "OtherKind": "The body is no piece of an upload.",
+    "Locked": "Another request is at it right now.",
+    "Mismatch": "The bytes do not match their checksum.",
     "TooLarge": "Larger than the installation takes.",
     "RangeNotSatisfiable": "The range cannot be read, or lies outside.",
     "TooMany": "A rate limit was reached.",
@@ -65,6 +70,11 @@ _STATUS = {
     "NotPermitted": 403,
     "NotFound": 404,
     "Conflict": 409,
+    "Gone": 410,
+    "OtherVersion": 412,
+    "OtherKind": 415,
+    "Locked": 423,
+    "Mismatch": 460,
     "TooLarge": 413,
     "RangeNotSatisfiable": 416,
     "TooMany": 429,
@@ -190,6 +200,15 @@ _HOW = [
     _header("If-None-Match", "`ETag` of what is at hand."),
 ]
 _RAW: Json = {"application/octet-stream": {"schema": {"type": "string"}}}
+_PIECE: Json = {"application/offset+octet-stream": {"schema": {"type": "string"}}}
+_TUS: Json = {"Tus-Resumable": _says("`1.0.0`."), "Strongroom-Upload-State": _says("How the upload stands.")}
+_OFFSET: Json = {**_TUS, "Upload-Offset": _says("How many bytes are in store.", "integer")}
+_PIECES = [
+    _header("Tus-Resumable", "`1.0.0`.", required=True),
+    _header("Upload-Offset", "Where the body begins: as many bytes as are in store.", required=True),
+    _header("Upload-Checksum", "`ALGORITHM BASE64` of the body: sha1, sha256, sha384 or sha512."),
+]
+_TAKEN = ("Conflict", "Gone", "OtherVersion", "TooLarge", "OtherKind", "Locked", "Mismatch")
 _CREATED = {"201": _answer("Stored whole, with its record.", "Receipt", headers=_STORED)}
 
 
@@ -198,6 +217,69 @@ def _form(*fields: str) -> Json:
     properties["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
     schema = {"type": "object", "properties": properties, "required": [*fields, "file"]}
     return {"multipart/form-data": {"schema": schema}}
+
+
+def _upload_paths() -> Json:
+    stored = {
+        "204": {"description": "In store; when it was the last, checked and filed.", "headers": _OFFSET}
+    }
+    return {
+        "/uploads": {
+            "get": _operation(
+                "listUploads", "List your uploads under way.", {"200": _answer("All of them.", "UploadPage")}
+            ),
+            "post": _operation(
+                "beginUpload",
+                "Begin an upload in pieces (tus 1.0); a body is its first piece.",
+                {
+                    "201": {
+                        "description": "Permitted.",
+                        "headers": {**_TUS, "Location": _says("The upload's address.")},
+                    },
+                    "200": _answer("Stored before with this key.", "Receipt", headers=_STORED),
+                },
+                parameters=[
+                    _header("Tus-Resumable", "`1.0.0`.", required=True),
+                    _header("Upload-Length", "Length of the whole file in bytes.", required=True),
+                    _header(
+                        "Upload-Metadata",
+                        "`NAME BASE64,…`: `filename`, `title`, `label`, `programme`, or `filename`, `document` and "
+                        "`version` for a new version; `sha256` (hexadecimal) is checked; `key` as Idempotency-Key.",
+                        required=True,
+                    ),
+                ],
+                more=("Conflict", "OtherVersion", "TooLarge", "Locked", "Mismatch"),
+            ),
+        },
+        "/uploads/{upload_id}": {
+            "parameters": [
+                {"name": "upload_id", "in": "path", "required": True, "schema": {"type": "string"}}
+            ],
+            "get": _operation(
+                "showUpload",
+                "Tell how an upload stands.",
+                {"200": _answer("The upload.", "Upload")},
+                more=("Gone",),
+            ),
+            "patch": _operation(
+                "sendPiece", "Send the next bytes.", stored, parameters=_PIECES, body=_PIECE, more=_TAKEN
+            ),
+            "post": _operation(
+                "sendPieceByPost",
+                "Do what X-HTTP-Method-Override says: PATCH, DELETE or HEAD.",
+                stored,
+                parameters=[_header("X-HTTP-Method-Override", "The method.", required=True), *_PIECES],
+                body=_PIECE,
+                more=_TAKEN,
+            ),
+            "delete": _operation(
+                "endUpload",
+                "Give an upload up.",
+                {"204": {"description": "Everything of it is removed."}},
+                more=("Conflict", "Gone", "OtherVersion", "Locked"),
+            ),
+        },
+    }
 
 
 def _paths() -> Json:
@@ -315,6 +397,7 @@ def _paths() -> Json:
                 "security": [],
             },
         },
+        **_upload_paths(),
         "/documents.zip": {
             "get": _operation(
                 "readArchive",

@@ -94,6 +94,32 @@ _MAY_RECORD: Json = {
     "details": {"type": "object"},
     "commitments": {"type": "object", "additionalProperties": _TEXT},
 }
+_UPLOAD: Json = {
+    "id": _TEXT,
+    "url": _TEXT,
+    "state": {"type": "string", "enum": ["receiving", "checking", "filed", "refused"]},
+    "length": _NUMBER,
+    "stored": _NUMBER,
+    "title": _TEXT,
+    "file_name": _TEXT,
+    "programme": _TEXT,
+    "marking": _TEXT,
+    "document": _OPTIONAL,
+    "key": _OPTIONAL,
+    "started": TIME,
+    "expires": TIME,
+    "receipt": {"anyOf": [{"$ref": "#/components/schemas/Receipt"}, {"type": "null"}]},
+    "refusal": {
+        "anyOf": [
+            {
+                "type": "object",
+                "required": ["detail", "mend"],
+                "properties": {"detail": _TEXT, "mend": _TEXT},
+            },
+            {"type": "null"},
+        ]
+    },
+}
 _SEARCH: Json = {
     "programme": _TEXT,
     "label": _TEXT,
@@ -123,6 +149,8 @@ def schemas() -> Json:
         "Programme": _object({"id": _TEXT, "name": _TEXT}),
         "ProgrammePage": _page("Programme"),
         "Receipt": _object(_RECEIPT),
+        "Upload": _object(_UPLOAD),
+        "UploadPage": _page("Upload"),
         "Search": _object({"q": {**_TEXT, "minLength": 1, "maxLength": LONGEST_QUERY}}, **_SEARCH),
         "Record": _object(_RECORD, **_MAY_RECORD),
         "RecordPage": _page("Record"),

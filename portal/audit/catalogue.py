@@ -169,6 +169,17 @@ def _entries() -> Mapping[str, Entry]:
     # Documents
     add("document.upload", "A new document was deposited.", DEPOSIT, outcomes=True)
     add("document.version", "A new version of a document was deposited.", DEPOSIT, outcomes=True)
+    add(
+        "upload.begin",
+        "An upload in pieces was permitted; nothing of it is a document yet.",
+        {"upload": Kind.IDENTIFIER, "size": Kind.COUNT},
+        outcomes=True,
+    )
+    add(
+        "upload.end",
+        "An upload in pieces came to nothing, and what was stored of it was removed.",
+        {"upload": Kind.IDENTIFIER, "size": Kind.COUNT, "cause": Kind.CODE},
+    )
     add("document.list", "A page of the document list was shown.", SHOWN)
     add("document.search", "A search over documents was answered.", SHOWN)
     add("document.show", "A document's page was shown.", SHOWN)

@@ -29,6 +29,7 @@ from portal.models.people import Organisation, Person, RoleGrant
 from portal.models.releases import DocumentRelease, OriginatorConsent, OriginatorControl
 from portal.models.rotations import KeyRotation
 from portal.models.sealing import SealedRow, Seals, TamperedRow
+from portal.models.uploads import ResumableUpload, UploadLease
 from portal.models.verified import VerifiedRows
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Policy",
     "Programme",
     "Proposal",
+    "ResumableUpload",
     "RoleGrant",
     "SealedRow",
     "Seals",
@@ -68,6 +70,7 @@ __all__ = [
     "TamperedRow",
     "TitlePiece",
     "Upload",
+    "UploadLease",
     "VerifiedRows",
     "Version",
     "VersionDigest",

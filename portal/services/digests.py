@@ -27,6 +27,13 @@ class SideDigest:
         self._hash = hashlib.new(algorithm)
         self._running: Future[None] | None = None
 
+    def copy(self) -> SideDigest:
+        """Return one that goes on from here, while this one stays."""
+        self.wait()
+        other = SideDigest.__new__(SideDigest)
+        other._hash, other._running = self._hash.copy(), None
+        return other
+
     def update(self, data: bytes | bytearray | memoryview) -> None:
         """Take the next bytes, after those before them."""
         self.wait()

@@ -93,6 +93,7 @@ class DocumentCheck:
             documents = self._rows(session, _DOCUMENTS, _DOCUMENTS.c.id, prefix, only)
             versions = self._rows(session, _VERSIONS, _VERSIONS.c.document_id, prefix, only)
             uploads = frozenset(session.scalars(select(models.Upload.blob)))
+            uploads |= frozenset(session.scalars(select(models.ResumableUpload.__table__.c.blob)))
         return _Unit({row["id"]: row for row in documents}, versions, uploads, blobs)
 
     def _stray(self) -> Iterable[str]:

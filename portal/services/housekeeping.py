@@ -12,6 +12,7 @@ from portal.audit import AuditLog, Event
 from portal.audit.catalogue import CATALOGUE
 from portal.clock import Clock
 from portal.models.database import Database
+from portal.services.resumable import Resumable
 from portal.services.uploads import UploadRegister
 from portal.storage import BlobStore
 
@@ -34,11 +35,18 @@ class Housekeeping:
     """Settles, tidies and signs; each call is idempotent."""
 
     def __init__(
-        self, database: Database, log: AuditLog, uploads: UploadRegister, blobs: BlobStore, clock: Clock
+        self,
+        database: Database,
+        log: AuditLog,
+        uploads: UploadRegister,
+        resumable: Resumable,
+        blobs: BlobStore,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._log = log
         self._uploads = uploads
+        self._resumable = resumable
         self._blobs = blobs
         self._clock = clock
 
@@ -48,7 +56,7 @@ class Housekeeping:
         Only for the one node that serves: whatever is open then was left by a process that is gone.
         """
         self.settle(timedelta(0))
-        tidied = self._uploads.tidy() + self._blobs.sweep()
+        tidied = self._uploads.tidy() + self._resumable.settle() + self._blobs.sweep()
         if tidied:
             self._log.append(Event(action="portal.tidied", details={"objects": tidied}))
         self._log.append(Event(action="portal.start", details={"size": self._log.size()}))
@@ -59,11 +67,12 @@ class Housekeeping:
         self._log.checkpoint()
 
     def sweep(self) -> None:
-        """The regular round: settle what is older than a day, sign a checkpoint when the log has grown.
+        """The regular round: settle what is old, end uploads that expired, sign a checkpoint when the log has grown.
 
         Blobs that writers died over are removed; whoever still writes is left alone.
         """
         self.settle(_STALE)
+        self._resumable.settle()
         self._blobs.sweep()
         self._log.checkpoint()
 

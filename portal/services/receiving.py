@@ -240,7 +240,16 @@ class Receiving:
         )
         self.blobs.put(f"{incoming.upload.blob}/manifest", seal_manifest(self._ring, manifest))
         notices = tuple(notice.kind.value for notice in facts.notices)
-        arrival = Arrival(incoming.upload, whole.parts, wrapped, facts.media_type, notices, whole.sha256, now)
+        arrival = Arrival(
+            incoming.upload,
+            whole.parts,
+            wrapped,
+            facts.media_type,
+            notices,
+            whole.sha256,
+            now,
+            whole.sha384,
+        )
         receipt = self._filing.file(incoming.actor, incoming.action, target, arrival)
         return DepositReceipt(
             target.document_id,

@@ -55,6 +55,7 @@ from portal.services.receipts import Receipts
 from portal.services.receiving import Receiving
 from portal.services.release import Release
 from portal.services.releases import Releases
+from portal.services.resumable import Resumable
 from portal.services.root_keys import open_ring
 from portal.services.rotations import Rotations
 from portal.services.security_policy import ActivePolicy
@@ -98,6 +99,7 @@ class Runtime:
     policy_changes: PolicyChanges
     readership: Readership
     receipts: Receipts
+    resumable: Resumable
     release: Release
     ring: KeyRing
     key_seal: KeySeal
@@ -109,6 +111,7 @@ class Runtime:
 
     def close(self) -> None:
         """Commit what is queued in the log and close both databases."""
+        self.resumable.close()
         self.log.close()
         self.log_engine.dispose()
         self.database.close()
@@ -188,6 +191,8 @@ def _assemble(
     uploads = UploadRegister(database, log, access, blobs, clock, node)
     filing = Filing(database, log, access, titles)
     receiving = Receiving(database, access, ring, blobs, filing, uploads, clock)
+    deposit = Deposit(database, access, labels, receiving, settings)
+    resumable = Resumable(database, log, access, ring, deposit, alarm, settings, clock)
     release = Release(database, log, access, ring, blobs, alarm)
     manifests = Manifests(database, access, ring, blobs)
     fsck = Fsck(database, log, log_engine, settings.anchor_file, ring, blobs, titles, manifests, alarm)
@@ -223,13 +228,13 @@ def _assemble(
         auditing=Auditing(log, database, access, cursors, log_names, clock),
         bindings=Bindings(release, policy, ring, settings.name),
         circumstances=Circumstances(database, log, access, clock, alarm),
-        deposit=Deposit(database, access, labels, receiving, settings),
+        deposit=deposit,
         documents=documents,
         explain=Explain(database, log, access, alarm),
         finder=Finder(database, log, access, alarm, names),
         fsck=fsck,
         grants=Grants(database, log, access, clock, cursors, alarm),
-        housekeeping=Housekeeping(database, log, uploads, blobs, clock),
+        housekeeping=Housekeeping(database, log, uploads, resumable, blobs, clock),
         links=links,
         manifests=manifests,
         people=People(
@@ -238,6 +243,7 @@ def _assemble(
         picker=Picker(database, access, settings),
         readership=Readership(database, log),
         receipts=Receipts(log, documents),
+        resumable=resumable,
         policy_changes=PolicyChanges(database, log, access, policy, clock, alarm),
         release=release,
         ring=ring,

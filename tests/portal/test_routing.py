@@ -18,6 +18,7 @@ from tests.portal.worlds import World
 OPEN = {
     "api.openapi",
     "api.binding_certificate",
+    "api.upload_options",
     "static",
     "policy_css",
     "sign_in.page",

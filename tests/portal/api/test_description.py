@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -84,6 +85,34 @@ def place(world: World) -> dict[str, str]:
     return {"programme": world.programme, "label": "NATO RESTRICTED"}
 
 
+UPLOAD = "/uploads/{upload_id}"
+TUS = {"Tus-Resumable": "1.0.0", "Upload-Length": "4"}
+
+
+def announced(world: World) -> str:
+    facts = {**place(world), "title": "Plan", "filename": "plan.txt"}
+    return ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in facts.items())
+
+
+def of_upload(method: str, who: str = "partner", **headers: str) -> Ask:
+    """Begin an upload, then ask about it."""
+
+    def send(world: World, _document: str) -> TestResponse:
+        more = world.headers("partner", **TUS, **{"Upload-Metadata": announced(world)})
+        place = world.client.post("/api/v1/uploads", headers=more).headers["Location"]
+        data = b"Plan" if method in ("PATCH", "POST") else None
+        kind = "application/offset+octet-stream" if data else None
+        asked = world.headers(who, **{"Tus-Resumable": "1.0.0", "Upload-Offset": "0", **headers})
+        return world.client.open(place, method=method, headers=asked, data=data, content_type=kind)
+
+    return send
+
+
+def begin_upload(world: World, _document: str) -> TestResponse:
+    headers = world.headers("partner", **TUS, **{"Upload-Metadata": announced(world)})
+    return world.client.post("/api/v1/uploads", headers=headers)
+
+
 ASKED: list[tuple[str, str, int, Ask]] = [
     ("get", "/documents", 200, ask("GET", "/documents?limit=1", "official")),
     ("get", "/documents", 400, ask("GET", "/documents?limit=0", "official")),
@@ -131,6 +160,16 @@ ASKED: list[tuple[str, str, int, Ask]] = [
     ("get", "/audit/records/{seq}", 200, ask("GET", "/audit/records/3", "auditor")),
     ("get", "/audit/export", 200, ask("GET", "/audit/export", "auditor")),
     ("get", "/audit/export", 200, ask("GET", "/audit/export?format=csv", "auditor")),
+    ("get", "/uploads", 200, ask("GET", "/uploads", "partner")),
+    ("post", "/uploads", 201, begin_upload),
+    ("post", "/uploads", 412, ask("POST", "/uploads", "partner")),
+    ("get", UPLOAD, 200, of_upload("GET")),
+    ("get", UPLOAD, 404, of_upload("GET", "other")),
+    ("patch", UPLOAD, 204, of_upload("PATCH")),
+    ("patch", UPLOAD, 409, of_upload("PATCH", **{"Upload-Offset": "3"})),
+    ("patch", UPLOAD, 460, of_upload("PATCH", **{"Upload-Checksum": "sha1 AAAA"})),
+    ("post", UPLOAD, 204, of_upload("POST", **{"X-HTTP-Method-Override": "PATCH"})),
+    ("delete", UPLOAD, 204, of_upload("DELETE")),
     ("get", "/openapi.json", 200, ask("GET", "/openapi.json", "")),
 ]  # fmt: skip
 
