@@ -6,11 +6,10 @@ everything that is proposed, and it expires. The former policy stays, for the la
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -23,21 +22,21 @@ from policies.requests import AccessRequest, Act, Action, Ruleset
 from portal import models
 from portal.audit import AuditLog
 from portal.audit.change import recorded_change
-from portal.clock import Clock, rfc3339
-from portal.errors import Conflict, Invalid, NotFound, NotPermitted
+from portal.clock import Clock
+from portal.errors import Conflict, Invalid, NotPermitted
 from portal.models.database import Database
-from portal.services import fields
 from portal.services.access import Access, Refusal
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
 from portal.services.changes import concerning, shown, unmoved
 from portal.services.directory import Named
 from portal.services.policy_views import ApprovalView, PolicyView, ProposalPage, ProposalView
+from portal.services.proposals import DONE, ActKind, Proposals, outcome_of
 from portal.services.security_policy import ActivePolicy
 
-PROPOSED_FOR = timedelta(days=30)
-APPROVED_FOR = timedelta(days=7)
-DONE, WITHDRAWN = "done", "withdrawn"
+_ACTIVATE = ActKind(
+    Act.ACTIVATE, Action.POLICY_PROPOSE, Action.POLICY_APPROVE, lambda content: f"policy:{content['id']}"
+)
 
 
 class PolicyChanges:
@@ -58,6 +57,7 @@ class PolicyChanges:
         self._policy = policy
         self._clock = clock
         self._alarm = alarm
+        self._proposals = Proposals(database, log, access, clock, alarm, _ACTIVATE)
 
     # Looking
 
@@ -89,12 +89,7 @@ class PolicyChanges:
         """Return all proposals, the newest first; recorded as shown."""
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.POLICY_SHOW)
-            rows = session.scalars(
-                select(models.Proposal)
-                .where(models.Proposal.act == Act.ACTIVATE.value)
-                .order_by(models.Proposal.created.desc(), models.Proposal.id)
-            ).all()
-            views = [self._view(session, row) for row in rows]
+            views = [self._view(session, row) for row in self._proposals.all(session)]
         self._record_shown(actor, [view.id for view in views])
         return views
 
@@ -102,7 +97,7 @@ class PolicyChanges:
         """Return a proposal with what it would change in the policy; recorded as shown. Raises NotFound."""
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.POLICY_SHOW)
-            row = _required(session, proposal_id)
+            row = self._proposals.required(session, proposal_id)
             view = self._view(session, row)
         self._record_shown(actor, [view.id])
         return ProposalPage(view, differences(self._policy.current(), parse_policy(row.payload)))
@@ -116,7 +111,7 @@ class PolicyChanges:
         """
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.POLICY_SHOW)
-            data = spif if isinstance(spif, bytes) else _required(session, spif).payload
+            data = spif if isinstance(spif, bytes) else self._proposals.required(session, spif).payload
         new = self._usable(data)
         old = self._policy.current() if instead_of is None else self._usable(instead_of)
         self._record_shown(actor, [new.digest])
@@ -173,119 +168,26 @@ class PolicyChanges:
         Raises Invalid when it cannot be used here, Conflict when it is the active one.
         """
         self._require(actor, Action.POLICY_PROPOSE)
-        new, old, now = self._usable(spif), self._policy.current(), self._clock()
+        new, old = self._usable(spif), self._policy.current()
         if new.digest == old.digest:
             raise Conflict("This policy is the active one already.")
-        content = json.dumps(
-            {
-                "act": Act.ACTIVATE.value,
-                "policy": new.digest,
-                "name": new.name,
-                "id": new.id,
-                "version": new.version,
-                "instead_of": old.digest,
-                "changes": [item.text for item in differences(old, new)],
-            },
-            ensure_ascii=False,
-            sort_keys=True,
-        )
-        row = models.Proposal(
-            id=models.new_id(),
-            act=Act.ACTIVATE.value,
-            content=content,
-            digest=hashlib.sha256(content.encode()).hexdigest(),
-            payload=spif,
-            proposed_by=actor.person_id,
-            created=now,
-            valid_until=now + PROPOSED_FOR,
-            closed=None,
-            outcome=None,
-        )
-        row.reason = fields.name(reason, "reason", 1000)
-        event = self._access.event(
-            actor,
-            Action.POLICY_PROPOSE,
-            decision="permit",
-            details={
-                **concerning(f"policy:{new.id}", row.__tablename__, row.id, 1),
-                "proposal": row.id,
-                "digest": row.digest,
-                "until": rfc3339(row.valid_until),
-            },
-            private={"reason": row.reason},
-        )
-        with (
-            self._alarm.watching(actor),
-            recorded_change(self._log, self._database.write, event) as change,
-        ):
-            change.session.add(row)
-        return row.id
+        content = {
+            "policy": new.digest,
+            "name": new.name,
+            "id": new.id,
+            "version": new.version,
+            "instead_of": old.digest,
+            "changes": [item.text for item in differences(old, new)],
+        }
+        return self._proposals.propose(actor, content, reason, spif)
 
     def withdraw(self, actor: Actor, proposal_id: str) -> None:
         """Withdraw a proposal that is open, one's own or another's; raises NotFound, Conflict."""
-        self._require(actor, Action.POLICY_PROPOSE)
-        with self._database.read() as session, self._alarm.watching(actor):
-            row = _open(_required(session, proposal_id), self._clock(), past=True)
-        event = self._access.event(
-            actor,
-            Action.POLICY_PROPOSE,
-            decision="permit",
-            details={
-                **concerning(f"policy:{_oid(row)}", row.__tablename__, row.id, row.row_version + 1),
-                "proposal": row.id,
-                "digest": row.digest,
-                "withdrawn": True,
-            },
-        )
-        with (
-            self._alarm.watching(actor),
-            recorded_change(self._log, self._database.write, event) as change,
-        ):
-            current = unmoved(change.session, row)
-            current.closed, current.outcome = self._clock(), WITHDRAWN
+        self._proposals.withdraw(actor, proposal_id)
 
     def approve(self, actor: Actor, proposal_id: str, digest: str) -> None:
-        """Approve exactly what has this digest, for seven days; never one's own proposal.
-
-        Raises NotPermitted (recorded) for one's own, Conflict when the proposal is another than was shown, NotFound.
-        """
-        self._require(actor, Action.POLICY_APPROVE)
-        now = self._clock()
-        with self._database.read() as session, self._alarm.watching(actor):
-            proposal = _open(_required(session, proposal_id), now)
-        if proposal.digest != digest:
-            raise Conflict(
-                "This is not what is proposed.", mend="Look at the proposal again, then approve it."
-            )
-        if proposal.proposed_by == actor.person_id:
-            raise self._own(actor, proposal_id)
-        row = models.Approval(
-            id=models.new_id(),
-            proposal_id=proposal.id,
-            act=proposal.act,
-            digest=digest,
-            approver_id=actor.person_id,
-            valid_from=now,
-            valid_until=min(now + APPROVED_FOR, proposal.valid_until),
-        )
-        event = self._access.event(
-            actor,
-            Action.POLICY_APPROVE,
-            decision="permit",
-            target=proposal.proposed_by,
-            details={
-                **concerning(f"policy:{_oid(proposal)}", row.__tablename__, row.id, 1),
-                "proposal": proposal.id,
-                "digest": digest,
-                "until": rfc3339(row.valid_until),
-            },
-        )
-        with (
-            self._alarm.watching(actor),
-            recorded_change(self._log, self._database.write, event) as change,
-        ):
-            unmoved(change.session, proposal)
-            change.session.add(row)
+        """Approve exactly what has this digest, for seven days; never one's own proposal (see `Proposals`)."""
+        self._proposals.approve(actor, proposal_id, digest)
 
     def activate(self, actor: Actor, proposal_id: str) -> None:
         """Put a proposed and approved policy into force in place of the active one, at once and on every node.
@@ -296,19 +198,10 @@ class PolicyChanges:
         now = self._clock()
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.POLICY_SHOW)
-            row = _open(_required(session, proposal_id), now)
+            row = self._proposals.still_open(session, proposal_id)
             subject = self._access.account(session, actor)
-            approvals = tuple(
-                rq.Approval(
-                    self._access.subject_of(session, item.approver_id, rq.STRONGEST),
-                    Act(item.act),
-                    item.digest,
-                    rq.Period(item.valid_from, item.valid_until),
-                )
-                for item in _approvals(session, row.id)
-            )
+            proposal = self._proposals.decided(session, row)
             former = session.scalar(select(models.Policy).where(models.Policy.active))
-        proposal = rq.Proposal(Act.ACTIVATE, row.digest, author_id=row.proposed_by, approvals=approvals)
         request = AccessRequest(subject, Action.GRANT_POLICY, None, self._access.environment(actor), proposal)
         decision = rules.decide(request)
         if not decision.permitted:
@@ -326,7 +219,7 @@ class PolicyChanges:
                 "Another policy has become active since this was proposed.", mend="Propose it again."
             )
         new = self._usable(row.payload)
-        approver = next(item for item in approvals if item.approver.person_id != actor.person_id)
+        approver = next(item for item in proposal.approvals if item.approver.person_id != actor.person_id)
         event = self._access.event(
             actor,
             Action.GRANT_POLICY,
@@ -351,8 +244,7 @@ class PolicyChanges:
                 session.add(models.Policy(digest=new.digest, spif=row.payload, active=True, activated=now))
             else:
                 known.active, known.activated = True, now
-            current = unmoved(session, row)
-            current.closed, current.outcome = now, DONE
+            self._proposals.close(session, row, DONE)
 
     # What they have in common
 
@@ -378,27 +270,8 @@ class PolicyChanges:
             ) from None
         return new
 
-    def _own(self, actor: Actor, proposal_id: str) -> NotPermitted:
-        self._log.append(
-            self._access.event(
-                actor,
-                Action.POLICY_APPROVE,
-                decision="deny",
-                rule="two-person",
-                details={"proposal": proposal_id},
-            )
-        )
-        error = NotPermitted(
-            "Nobody approves what they proposed themselves.",
-            mend="Ask another security officer.",
-            rules=("two-person",),
-        )
-        error.recorded = True
-        return error
-
     def _view(self, session: Session, row: models.Proposal) -> ProposalView:
-        content, now = json.loads(row.content), self._clock()
-        outcome = row.outcome or ("" if now < row.valid_until else "expired")
+        content = json.loads(row.content)
         return ProposalView(
             row.id,
             row.digest,
@@ -409,49 +282,21 @@ class PolicyChanges:
             row.reason,
             row.created,
             row.valid_until,
-            outcome,
+            outcome_of(row, self._clock()),
             tuple(
                 ApprovalView(
                     _named(session, item.approver_id),
                     item.valid_from,
                     item.valid_until,
-                    item.digest == row.digest and item.valid_from <= now < item.valid_until,
+                    self._proposals.counts(row, item),
                 )
-                for item in _approvals(session, row.id)
+                for item in self._proposals.approvals(session, row.id)
             ),
             row.log_entry,
         )
 
     def _record_shown(self, actor: Actor, ids: list[str]) -> None:
         self._log.append(self._access.event(actor, Action.POLICY_SHOW, decision="permit", details=shown(ids)))
-
-
-def _required(session: Session, proposal_id: str) -> models.Proposal:
-    row = session.get(models.Proposal, proposal_id)
-    if row is None or row.act != Act.ACTIVATE.value:
-        raise NotFound("There is no such proposal.")
-    return row
-
-
-def _open(row: models.Proposal, now: datetime, *, past: bool = False) -> models.Proposal:
-    """Return a proposal that is open; one that has expired too when `past`. Raises Conflict."""
-    if row.outcome is not None:
-        words = "was carried out" if row.outcome == DONE else "was withdrawn"
-        raise Conflict(f"This proposal {words} already.")
-    if not past and now >= row.valid_until:
-        raise Conflict("This proposal has expired.", mend="Propose it again.")
-    return row
-
-
-def _oid(row: models.Proposal) -> str:
-    return str(json.loads(row.content)["id"])
-
-
-def _approvals(session: Session, proposal_id: str) -> Sequence[models.Approval]:
-    kind = models.Approval
-    return session.scalars(
-        select(kind).where(kind.proposal_id == proposal_id).order_by(kind.valid_from, kind.id)
-    ).all()
 
 
 def _named(session: Session, person_id: str) -> Named:
