@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from portal.cli import transfers
+from portal.cli import pieces, transfers
 from portal.cli.errors import Fails, explained
 from portal.cli.options import json_option, token_option
 from portal.cli.remote import Remote
@@ -76,7 +76,8 @@ def push(
 ) -> None:
     """Send FILES as new documents, or one file as a new version; prints a receipt for each.
 
-    Each file's digest is sent with it and checked by the portal, which stores it whole or not at all.
+    Each file's digest is sent with it and checked by the portal, which stores it whole or not at all. Large files go in
+    pieces: what broke off goes on where it ended, also when the same command is given again.
     """
     if len(files) > 1 and (title or version_of):
         raise click.UsageError("--title and --version-of are for one file.")
@@ -94,7 +95,14 @@ def push(
             def advance(count: int) -> None:
                 progress.update(task, advance=count)
 
-            if version_of:
+            if file.size >= pieces.WORTH_IT:
+                facts = (
+                    {"document": version_of}
+                    if version_of
+                    else {"programme": programme_id, "title": title or path.stem, "label": label or ""}
+                )
+                receipt = pieces.push(remote, file, advance, facts)
+            elif version_of:
                 receipt = transfers.push_version(remote, file, advance, version_of)
             else:
                 receipt = transfers.push(

@@ -54,7 +54,7 @@ def outgoing(path: Path) -> Outgoing:
     return Outgoing(path, size, digest)
 
 
-class _Body:
+class Body:
     """A file as a request's body of known length, sent in pieces of a MiB, read once."""
 
     def __init__(self, file: BinaryIO, size: int, advance: Advance) -> None:
@@ -87,7 +87,7 @@ def push(
             "/documents",
             params={"programme": programme, "label": label},
             headers={**file.headers, "Strongroom-Title": quote(title, safe="")},
-            body=_Body(content, file.size, advance),
+            body=Body(content, file.size, advance),
         )
 
 
@@ -98,7 +98,7 @@ def push_version(remote: Remote, file: Outgoing, advance: Advance, document_id: 
             "PUT",
             f"/documents/{quote(document_id, safe='')}/content",
             headers=file.headers,
-            body=_Body(content, file.size, advance),
+            body=Body(content, file.size, advance),
         )
 
 
