@@ -95,7 +95,7 @@ def denied(world: World, who: str, path: str, status: int) -> tuple[TestResponse
 
 
 @pytest.mark.parametrize("who", KNOWABLE)
-@pytest.mark.parametrize("door", ["", "/content", "/versions/1/content"])
+@pytest.mark.parametrize("door", ["", "/content", "/versions/1/content", "/binding", "/versions/1/binding"])
 def test_a_denial_that_may_be_known_names_its_rule_and_how_to_mend_it(
     world: World, document: str, who: str, door: str
 ) -> None:
@@ -106,12 +106,12 @@ def test_a_denial_that_may_be_known_names_its_rule_and_how_to_mend_it(
     assert problem["rules"] == KNOWABLE[who]
     assert problem["mend"]
     assert (record["document"], record["rule"]) == (document, KNOWABLE[who][0])
-    assert record["action"] == ("document.show" if door == "" else "document.read")
+    assert record["action"] == ("document.read" if door.endswith("content") else "document.show")
 
 
 @pytest.mark.parametrize("who", [*KNOWABLE, *HIDDEN])
 def test_no_denial_says_what_the_document_is(world: World, document: str, who: str) -> None:
-    for door in ("", "/content"):
+    for door in ("", "/content", "/binding"):
         answer = world.get(f"/documents/{document}{door}", who)
         told = json.dumps(answer.json) + str(answer.headers)
         for word in ("Harbour", "chart", "SECRET", "Sarrazin", "0123456789", "Programme", "Context", "ETag"):
@@ -120,7 +120,7 @@ def test_no_denial_says_what_the_document_is(world: World, document: str, who: s
 
 @pytest.mark.parametrize("who", HIDDEN)
 def test_what_may_not_be_known_is_a_document_that_is_not_there(world: World, document: str, who: str) -> None:
-    for door in ("", "/content"):
+    for door in ("", "/content", "/versions/1/content", "/binding"):
         answer, record = denied(world, who, f"/documents/{document}{door}", 404)
         absent, _ = denied(world, who, f"/documents/{document[::-1]}{door}", 404)
         assert answer.data == absent.data
@@ -158,13 +158,13 @@ def test_the_browser_tells_a_knowable_denial_in_words(
     world: World, document: str, who: str, rule: str
 ) -> None:
     browser = Browser.of(world, who)
-    for path in ("", "/versions/1/content", "/versions/1/view", "/versions/1/receipt"):
+    for path in ("", *(f"/versions/1/{door}" for door in ("content", "view", "receipt", "binding"))):
         with recorded(world) as records:
             answer = browser.get(f"/documents/{document}{path}")
         assert (answer.status_code, answer.mimetype) == (403, "text/html")
         text = answer.get_data(as_text=True)
         assert "clearance" in text
-        assert "Ask your security officer" in text
+        assert "Tell your security officer" in text
         assert "Harbour" not in text
         assert [(r["decision"], r["rule"]) for r in records] == [("deny", rule)]
 

@@ -89,6 +89,8 @@ DOORS: dict[str, Callable[[World, str, str], TestResponse]] = {
     ),
     "post-form": lambda w, who, i: ask(w, who, "POST", f"/documents/{i}/versions", **form()),
     "post-raw": lambda w, who, i: ask(w, who, "POST", f"/documents/{i}/versions", data=b"x", headers=RAW),
+    "binding": lambda w, who, i: ask(w, who, "GET", f"/documents/{i}/binding"),
+    "version-binding": lambda w, who, i: ask(w, who, "GET", f"/documents/{i}/versions/1/binding"),
     "zip": lambda w, who, i: ask(w, who, "GET", f"/documents.zip?id={i}"),
     "zip-head": lambda w, who, i: ask(w, who, "HEAD", f"/documents.zip?id={i}"),
 }

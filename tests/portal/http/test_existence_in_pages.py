@@ -59,6 +59,7 @@ READING: dict[str, Door] = {
     "view": lambda b, t, i: b.get(f"/documents/{i}/versions/1/view"),
     "range": lambda b, t, i: b.get(f"/documents/{i}/versions/1/view", headers={"Range": "bytes=0-1"}),
     "receipt": lambda b, t, i: b.get(f"/documents/{i}/versions/1/receipt"),
+    "binding": lambda b, t, i: b.get(f"/documents/{i}/versions/1/binding"),
     "zip": lambda b, t, i: b.client.post(
         "/documents/download", data={"csrf_token": t, "id": i.replace("%00", "\x00")}, buffered=True
     ),
