@@ -30,6 +30,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "programmes": "portal.cli.users:programmes",
         "pull": "portal.cli.partner:pull",
         "push": "portal.cli.partner:push",
+        "rescue": "portal.cli.rescue:rescue",
         "rules": "portal.cli.rules:rules",
         "serve": "portal.cli.serving:serve",
         "users": "portal.cli.users:users",
