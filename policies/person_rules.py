@@ -39,6 +39,11 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = MappingProxyType(
                 Action.POLICY_SHOW,
                 Action.POLICY_PROPOSE,
                 Action.POLICY_APPROVE,
+                Action.DESTRUCTION_SHOW,
+                Action.DESTRUCTION_PROPOSE,
+                Action.DESTRUCTION_APPROVE,
+                Action.SPILL_SHOW,
+                Action.SPILL_CONTAIN,
                 Action.ACCESS_EXPLAIN,
             }
         ),

@@ -62,6 +62,11 @@ class Action(StrEnum):
     POLICY_SHOW = "policy.show"
     POLICY_PROPOSE = "policy.propose"
     POLICY_APPROVE = "policy.approve"
+    DESTRUCTION_SHOW = "destruction.show"
+    DESTRUCTION_PROPOSE = "destruction.propose"
+    DESTRUCTION_APPROVE = "destruction.approve"
+    SPILL_SHOW = "spill.show"
+    SPILL_CONTAIN = "spill.contain"
     ACCESS_EXPLAIN = "access.explain"
     ACCOUNT_MANAGE = "account.manage"
     ORGANISATION_MANAGE = "organisation.manage"
@@ -79,6 +84,7 @@ class Act(StrEnum):
     DESTROY = "destroy"
     EXPORT = "export"
     ACTIVATE = "activate"
+    CONTAIN = "contain"
 
 
 class Handling(StrEnum):

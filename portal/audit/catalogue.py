@@ -314,6 +314,30 @@ def _entries() -> Mapping[str, Entry]:
         SHOWN,
         {"digest": Kind.DIGEST},
     )
+    for action, meaning in (
+        ("destruction.propose", "An officer requested a document's destruction, or the request was withdrawn."),
+        ("destruction.approve", "An officer approved exactly what is to be destroyed, for a time."),
+        ("document.destroy", "A document's wrapped keys were erased: nothing of it can be opened any more."),
+        ("destruction.certify", "Manifests and blobs of a destroyed document are gone; it was certified."),
+        ("spill.contain", "An officer contained a document, or the containment ended."),
+    ):
+        add(
+            action,
+            meaning,
+            LEDGER,
+            {
+                "proposal": Kind.IDENTIFIER,
+                "digest": Kind.DIGEST,
+                "until": Kind.TIME,
+                "approver": Kind.IDENTIFIER,
+                "versions": Kind.COUNT,
+                "objects": Kind.COUNT,
+                "readers": Kind.COUNT,
+            },
+            outcomes=True,
+        )
+    add("destruction.show", "Requests of destruction, or certificates, were shown.", SHOWN)
+    add("spill.show", "Contained documents, or the report on one, were shown.", SHOWN)
     add("grant.show", "An officer looked at people, or at what they were granted.", SHOWN)
     add("access.explain", "An officer asked why a person may or may not open a document.", SHOWN)
     # Accounts, organisations, programmes

@@ -186,7 +186,7 @@ class Proposals:
         """Return a proposal that is open; one that has expired too when `past`. Raises NotFound, Conflict."""
         row = self.required(session, proposal_id)
         if row.outcome is not None:
-            words = "was carried out" if row.outcome == DONE else "was withdrawn"
+            words = "was withdrawn" if row.outcome == WITHDRAWN else "was carried out"
             raise Conflict(f"This proposal {words} already.")
         if not past and self._clock() >= row.valid_until:
             raise Conflict("This proposal has expired.", mend="Propose it again.")

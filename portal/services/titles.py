@@ -92,6 +92,32 @@ class Titles:
             sealed = seal_piece(self._ring, programme_id, last, some)
             session.add(pieces(programme_id=programme_id, number=last, entries=len(some), piece=sealed))
 
+    def purge(self, session: Session, programme_id: str, document_id: str) -> None:
+        """Take a document's titles, all that it ever had, out of its programme's pack, in the caller's transaction.
+
+        What nodes hold in memory goes with their next search. Raises TamperedRow for a piece that does not verify.
+        """
+        pieces = session.scalars(
+            select(models.TitlePiece)
+            .where(models.TitlePiece.programme_id == programme_id)
+            .order_by(models.TitlePiece.number)
+        ).all()
+        digest, last = b"", 0
+        for row in pieces:
+            last = row.number
+            entries = self._open(programme_id, row.number, row.piece)
+            kept = [entry for entry in entries if entry.document_id != document_id]
+            if len(kept) == len(entries):
+                continue
+            digest = next(entry.label_digest for entry in entries if entry.document_id == document_id)
+            row.piece = seal_piece(self._ring, programme_id, row.number, kept)
+            row.entries = len(kept)
+        if digest:
+            gone = seal_piece(self._ring, programme_id, last + 1, [PackEntry(document_id, digest, None)])
+            session.add(
+                models.TitlePiece(programme_id=programme_id, number=last + 1, entries=1, piece=gone)
+            )
+
     def _merge(self, session: Session, programme_id: str, number: int) -> None:
         small = session.scalars(
             select(models.TitlePiece)
