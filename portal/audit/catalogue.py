@@ -315,7 +315,10 @@ def _entries() -> Mapping[str, Entry]:
         {"digest": Kind.DIGEST},
     )
     for action, meaning in (
-        ("destruction.propose", "An officer requested a document's destruction, or the request was withdrawn."),
+        (
+            "destruction.propose",
+            "An officer requested a document's destruction, or the request was withdrawn.",
+        ),
         ("destruction.approve", "An officer approved exactly what is to be destroyed, for a time."),
         ("document.destroy", "A document's wrapped keys were erased: nothing of it can be opened any more."),
         ("destruction.certify", "Manifests and blobs of a destroyed document are gone; it was certified."),

@@ -18,6 +18,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "audit": "portal.cli.audit:audit",
         "clearances": "portal.cli.clearances:clearances",
         "demo": "portal.cli.demo:demo",
+        "destruction": "portal.cli.destruction:destruction",
         "doctor": "portal.cli.doctor:doctor",
         "fsck": "portal.cli.fsck:fsck",
         "init": "portal.cli.installing:init",

@@ -1,8 +1,8 @@
 """Destruction: one security officer requests it, another approves exactly that, then it is carried out and certified.
 
-The wrapped keys are erased first, in the database and with the manifests, then the blobs: from the first step on nothing of
-the document can be opened. Its row stays as a tombstone without title and names; readers get the answer for a document
-that does not exist. Copies in backups die with the key that wrapped their keys: the certificate says from when on.
+The wrapped keys are erased first, in the database and with the manifests, then the blobs: from the first step on
+nothing of the document can be opened. Its row stays as a tombstone without title and names; readers get the answer for
+a document that does not exist. Copies in backups die with the key that wrapped their keys: the certificate says when.
 """
 
 from __future__ import annotations
@@ -10,43 +10,38 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from crypto import certificates, envelope
-from crypto.certificates import Certificate, CertificateSigner, DestroyedVersion
-from crypto.errors import CryptoError
-from crypto.keyring import KeyRing
+from crypto import envelope
 from policies import requests as rq
 from policies import rules
 from policies.requests import AccessRequest, Act, Action, DocumentState
 from policies.verdicts import Outcome
 from portal import models
-from portal.audit import AuditLog, Event
+from portal.audit import AuditLog
 from portal.audit.change import recorded_change
-from portal.clock import Clock, rfc3339
+from portal.clock import Clock
 from portal.errors import Conflict, NotFound, NotPermitted
 from portal.models.database import Database
-from portal.services import fields, proposals
 from portal.services.access import Access, Refusal
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
 from portal.services.changes import concerning, shown, unmoved
 from portal.services.counters import count_more
 from portal.services.directory import Named
-from portal.services.manifests import is_manifest
+from portal.services.erasure import ERASING, Certified, Erasure
 from portal.services.policy_views import ApprovalView
+from portal.services.proposals import DONE, ActKind, Proposals, outcome_of
 from portal.services.titles import Titles
-from portal.settings import Settings
-from portal.storage import BlobStore
 
 
 @dataclass(frozen=True, slots=True)
 class DestructionView:
-    """A request as an officer sees it: `title` only where they are cleared for the document; `outcome` "" while open."""
+    """A request as an officer sees it: `title` where they are cleared for the document; `outcome` "" while open."""
 
     id: str
     digest: str
@@ -65,6 +60,16 @@ class DestructionView:
     log_entry: int
 
 
+DESTROY = "document.destroy"
+"""The act in the log; the rules decide it as a change of the document."""
+_DESTROY = ActKind(
+    Act.DESTROY,
+    Action.DESTRUCTION_PROPOSE,
+    Action.DESTRUCTION_APPROVE,
+    lambda content: f"document:{content['document']}",
+)
+
+
 class Destruction:
     """The officers' use cases; each raises NotPermitted, recorded, for everybody else."""
 
@@ -73,22 +78,19 @@ class Destruction:
         database: Database,
         log: AuditLog,
         access: Access,
-        ring: KeyRing,
-        blobs: BlobStore,
         titles: Titles,
-        settings: Settings,
         clock: Clock,
         alarm: Alarm,
+        erasure: Erasure,
     ) -> None:
         self._database = database
         self._log = log
         self._access = access
-        self._ring = ring
-        self._blobs = blobs
         self._titles = titles
-        self._settings = settings
+        self._proposals = Proposals(database, log, access, clock, alarm, _DESTROY)
         self._clock = clock
         self._alarm = alarm
+        self.erasure = erasure
 
     # Looking
 
@@ -96,12 +98,7 @@ class Destruction:
         """Return all requests, the newest first; recorded as shown."""
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.DESTRUCTION_SHOW)
-            rows = session.scalars(
-                select(models.Proposal)
-                .where(models.Proposal.act == Act.DESTROY.value)
-                .order_by(models.Proposal.created.desc(), models.Proposal.id)
-            ).all()
-            views = [self._view(session, actor, row) for row in rows]
+            views = [self._view(session, actor, row) for row in self._proposals.all(session)]
         self._record_shown(actor, [view.id for view in views])
         return views
 
@@ -109,24 +106,22 @@ class Destruction:
         """Return one request; recorded as shown. Raises NotFound."""
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.DESTRUCTION_SHOW)
-            view = self._view(session, actor, proposals.required(session, request_id, Act.DESTROY))
+            view = self._view(session, actor, self._proposals.required(session, request_id))
         self._record_shown(actor, [view.id])
         return view
 
-    def certificate(self, actor: Actor, request_id: str) -> bytes:
-        """Return the signed certificate of what was carried out; recorded as shown. Raises NotFound, Conflict."""
+    def certificates(self, actor: Actor, request_id: str) -> Sequence[Certified]:
+        """Return the signed certificates of what was carried out, one a version; recorded as shown.
+
+        Raises NotFound, Conflict where there are none yet.
+        """
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.DESTRUCTION_SHOW)
-            row = proposals.required(session, request_id, Act.DESTROY)
-        if not row.payload:
+            row = self._proposals.required(session, request_id)
+        if row.outcome != DONE:
             raise Conflict("There is no certificate yet.", mend="There is one when the blobs are gone.")
         self._record_shown(actor, [row.id])
-        return row.payload
-
-    def verifier_keys(self) -> Sequence[str]:
-        """Return the keys that check certificates, as verifier key lines, oldest first."""
-        keys = self._ring.signers("receipt-signing")
-        return [CertificateSigner(self._settings.name, key).vkey for key in keys]
+        return self.erasure.read(row.payload)
 
     # Requesting and approving
 
@@ -134,60 +129,19 @@ class Destruction:
         """Request a document's destruction and return the request's id.
 
         Raises NotFound where the document is absent or out of this officer's reach, Conflict when it is requested
-        or destroyed already, Invalid without a reason.
+        already, Invalid without a reason.
         """
-        why = fields.name(reason, "reason", 1000)
-        now = self._clock()
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.DESTRUCTION_PROPOSE)
             row = self._reachable(session, actor, document_id)
-            if self._open_request(session, document_id, now) is not None:
+            if self._is_requested(session, document_id):
                 raise Conflict("Its destruction is requested already.", mend="Look under Destruction.")
             content = _content(session, row)
-        proposal = proposals.draw_up(Act.DESTROY, content, actor.person_id, why, now)
-        event = self._event(
-            actor,
-            Action.DESTRUCTION_PROPOSE.value,
-            row,
-            proposal,
-            until=rfc3339(proposal.valid_until),
-            **concerning(f"document:{document_id}", proposal.__tablename__, proposal.id, 1),
-        )
-        event = replace(event, private={"reason": why})
-        with (
-            self._alarm.watching(actor),
-            recorded_change(self._log, self._database.write, event) as change,
-        ):
-            if self._open_request(change.session, document_id, now) is not None:
-                raise Conflict("Its destruction is requested already.", mend="Look under Destruction.")
-            change.session.add(proposal)
-        return proposal.id
+        return self._proposals.propose(actor, content, reason)
 
     def withdraw(self, actor: Actor, request_id: str) -> None:
         """Withdraw a request that was not carried out; raises NotFound, Conflict."""
-        now = self._clock()
-        with self._database.read() as session, self._alarm.watching(actor):
-            self._access.require(session, actor, Action.DESTRUCTION_PROPOSE)
-            proposal = proposals.still_open(
-                proposals.required(session, request_id, Act.DESTROY), now, past=True
-            )
-            row = session.get_one(models.Document, json.loads(proposal.content)["document"])
-        event = self._event(
-            actor,
-            Action.DESTRUCTION_PROPOSE.value,
-            row,
-            proposal,
-            withdrawn=True,
-            **concerning(
-                f"document:{row.id}", proposal.__tablename__, proposal.id, proposal.row_version + 1
-            ),
-        )
-        with (
-            self._alarm.watching(actor),
-            recorded_change(self._log, self._database.write, event) as change,
-        ):
-            current = unmoved(change.session, proposal)
-            current.closed, current.outcome = now, proposals.WITHDRAWN
+        self._proposals.withdraw(actor, request_id)
 
     def approve(self, actor: Actor, request_id: str, digest: str) -> None:
         """Approve exactly what has this digest, for seven days; never one's own request.
@@ -195,30 +149,11 @@ class Destruction:
         Raises NotPermitted (recorded) for one's own, NotFound where the document is out of this officer's reach,
         Conflict when it is another than was shown.
         """
-        now = self._clock()
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.DESTRUCTION_APPROVE)
-            proposal = proposals.still_open(proposals.required(session, request_id, Act.DESTROY), now)
-            row = self._reachable(session, actor, json.loads(proposal.content)["document"])
-        if proposal.digest != digest:
-            raise Conflict("This is not what is requested.", mend="Look at the request again.")
-        if actor.person_id in (proposal.proposed_by, row.uploaded_by):
-            raise self._own(actor, row, proposal)
-        approval = proposals.approve(proposal, actor.person_id, now)
-        event = self._event(
-            actor,
-            Action.DESTRUCTION_APPROVE.value,
-            row,
-            proposal,
-            until=rfc3339(approval.valid_until),
-            **concerning(f"document:{row.id}", approval.__tablename__, approval.id, 1),
-        )
-        with (
-            self._alarm.watching(actor),
-            recorded_change(self._log, self._database.write, event) as change,
-        ):
-            unmoved(change.session, proposal)
-            change.session.add(approval)
+            proposal = self._proposals.still_open(session, request_id)
+            self._reachable(session, actor, json.loads(proposal.content)["document"])
+        self._proposals.approve(actor, request_id, digest)
 
     # Carrying out
 
@@ -226,133 +161,69 @@ class Destruction:
         """Carry out an approved request: keys, then manifests and blobs, then the certificate.
 
         The rule `two-person` decides: raises NotPermitted, recorded, without an approval that counts; Conflict when
-        the document changed since. When the store fails after the keys went, the rest follows by `finish`.
+        the document changed since. When the store fails after the keys went, the rest follows by `Erasure.finish_all`.
         """
         now = self._clock()
         with self._database.read() as session, self._alarm.watching(actor):
             self._access.require(session, actor, Action.DESTRUCTION_PROPOSE)
-            proposal = proposals.still_open(proposals.required(session, request_id, Act.DESTROY), now)
+            proposal = self._proposals.still_open(session, request_id)
             content = json.loads(proposal.content)
             row, document = self._found(session, actor, content["document"])
-            asked = proposals.asked(self._access, session, proposal)
+            asked = self._proposals.decided(session, proposal)
             self._decide(session, actor, row, document, asked)
             if _content(session, row)["versions"] != content["versions"]:
                 raise Conflict("The document changed since this was requested.", mend="Request it again.")
-        approver = next(item.approver for item in asked.approvals if item.approver.person_id != actor.person_id)
-        event = self._event(
+            approver = next(
+                item.approver_id
+                for item in self._proposals.approvals(session, request_id)
+                if self._proposals.counts(proposal, item) and item.approver_id != actor.person_id
+            )
+        event = self._access.event(
             actor,
-            "document.destroy",
-            row,
-            proposal,
-            approver=approver.person_id,
-            versions=len(content["versions"]),
-            **concerning(f"document:{row.id}", row.__tablename__, row.id, row.row_version + 1),
+            Action.GRANT_DOCUMENT,
+            decision="permit",
+            document=row.id,
+            programme=row.programme_id,
+            label=self._access.marking(document.label),
+            details={
+                **concerning(f"document:{row.id}", row.__tablename__, row.id, row.row_version + 1),
+                "proposal": proposal.id,
+                "digest": proposal.digest,
+                "approver": approver,
+                "versions": len(content["versions"]),
+            },
         )
+        event = replace(event, action=DESTROY)
         with (
             self._alarm.watching(actor),
             recorded_change(self._log, self._database.write, event) as change,
         ):
-            self._erase(change.session, unmoved(change.session, row), now)
+            keys = self._erase(change.session, unmoved(change.session, row), now)
             current = unmoved(change.session, proposal)
-            current.closed, current.outcome = now, proposals.DONE
-        self._finish(request_id)
+            current.closed, current.outcome, current.payload = (
+                now,
+                ERASING,
+                json.dumps(keys).encode(),
+            )
+        self.erasure.finish(request_id)
 
-    def _erase(self, session: Session, row: models.Document, now: datetime) -> None:
+    def _erase(self, session: Session, row: models.Document, now: datetime) -> dict[str, str]:
+        """Erase keys and names, and return the id of the key that wrapped each version's, for the certificates."""
         place = row.programme_id, row.label_id, row.originator_id, row.addressee_id
         count_more(session, (*place, row.state), -1)
         count_more(session, (*place, DocumentState.DESTROYED.value), 1)
         row.state, row.title, row.changed = DocumentState.DESTROYED.value, "", now
         versions = models.Version
+        keys = {}
         for version in session.scalars(select(versions).where(versions.document_id == row.id)).all():
+            keys[str(version.number)] = envelope.key_id_of(version.wrapped_dek, envelope.WRAPPED)
             version.wrapped_dek, version.file_name, version.notices = b"", "", "[]"
         self._titles.purge(session, row.programme_id, row.id)
-
-    def finish(self) -> int:
-        """Erase what is left of destroyed documents and certify it; returns how many. Any number of calls is harmless."""
-        kind = models.Proposal
-        with self._database.read() as session:
-            waiting = session.scalars(
-                select(kind.id).where(
-                    kind.act == Act.DESTROY.value, kind.outcome == proposals.DONE, kind.payload == b""
-                )
-            ).all()
-        for request_id in waiting:
-            self._finish(request_id)
-        return len(waiting)
-
-    def _finish(self, request_id: str) -> None:
-        with self._database.read() as session, self._alarm.watching(None):
-            proposal = proposals.required(session, request_id, Act.DESTROY)
-            content = json.loads(proposal.content)
-            row = session.get_one(models.Document, content["document"])
-            folders = session.scalars(
-                select(models.Version.blob).where(models.Version.document_id == row.id)
-            ).all()
-            approver = proposals.approvals_of(session, request_id)[0].approver_id
-        if proposal.payload:
-            return
-        removed = sum(self._remove(folder) for folder in folders)
-        erased = self._clock()
-        record = self._log.record(row.log_entry)
-        certificate = Certificate(
-            document=row.id,
-            programme=row.programme_id,
-            label_digest=content["label"],
-            versions=tuple(DestroyedVersion(**version) for version in content["versions"]),
-            requested_by=proposal.proposed_by,
-            approved_by=str((record.get("details") or {}).get("approver") or approver),
-            carried_out_by=str(record.get("actor")),
-            log_entry=row.log_entry,
-            destroyed=proposal.closed or erased,
-            erased=erased,
-            backups_unreadable_from=self._unreadable_from(content["versions"], erased),
-        )
-        signer = CertificateSigner(self._settings.name, self._ring.signer("receipt-signing"))
-        note = certificates.issue(certificate, signer)
-        event = Event(
-            action="destruction.certify",
-            document=row.id,
-            programme=row.programme_id,
-            details={
-                **concerning(
-                    f"document:{row.id}", proposal.__tablename__, proposal.id, proposal.row_version + 1
-                ),
-                "proposal": proposal.id,
-                "digest": proposal.digest,
-                "objects": removed,
-                "until": rfc3339(certificate.backups_unreadable_from),
-            },
-        )
-        with recorded_change(self._log, self._database.write, event) as change:
-            unmoved(change.session, proposal).payload = note
-
-    def _remove(self, folder: str) -> int:
-        """Remove a version's blobs, manifests first: they hold the wrapped key."""
-        names = sorted(self._blobs.list(f"{folder}/"), key=lambda name: not is_manifest(name.rpartition("/")[2]))
-        for name in names:
-            self._blobs.delete(name)
-        return len(names)
-
-    def _unreadable_from(self, versions: Sequence[dict[str, Any]], erased: datetime) -> datetime:
-        """Return when the last backup of keys that could open a copy must be gone.
-
-        A KEK is in use for `kek_days` from its creation at the most, and a backup of the keys is kept for
-        `key_backup_days`; one that was retired already is no longer in newer backups.
-        """
-        ends = [erased]
-        for version in versions:
-            try:
-                kek = self._ring.by_id(version["kek"])
-            except CryptoError:
-                continue
-            ends.append(kek.created + timedelta(days=self._settings.kek_days))
-        return max(ends) + timedelta(days=self._settings.key_backup_days)
+        return keys
 
     # What they have in common
 
-    def _found(
-        self, session: Session, actor: Actor, document_id: str
-    ) -> tuple[models.Document, rq.Document]:
+    def _found(self, session: Session, actor: Actor, document_id: str) -> tuple[models.Document, rq.Document]:
         found = self._access.head(session, document_id)
         if found is None or found[0].state == DocumentState.DESTROYED.value:
             self._access.record_denial(actor, Action.GRANT_DOCUMENT, None, Refusal(asked=document_id[:100]))
@@ -377,9 +248,7 @@ class Destruction:
     ) -> AccessRequest:
         subject = self._access.subject(session, actor)
         asked = proposal or rq.Proposal(Act.DESTROY, "0" * 64, author_id=actor.person_id)
-        return AccessRequest(
-            subject, Action.GRANT_DOCUMENT, document, self._access.environment(actor), asked
-        )
+        return AccessRequest(subject, Action.GRANT_DOCUMENT, document, self._access.environment(actor), asked)
 
     def _decide(
         self,
@@ -405,45 +274,12 @@ class Destruction:
         refused.recorded = True
         raise refused
 
-    def _open_request(self, session: Session, document_id: str, now: datetime) -> models.Proposal | None:
-        kind = models.Proposal
-        rows = session.scalars(
-            select(kind).where(kind.act == Act.DESTROY.value, kind.outcome.is_(None), kind.valid_until > now)
+    def _is_requested(self, session: Session, document_id: str) -> bool:
+        now = self._clock()
+        return any(
+            outcome_of(row, now) == "" and json.loads(row.content)["document"] == document_id
+            for row in self._proposals.all(session)
         )
-        return next((row for row in rows if json.loads(row.content)["document"] == document_id), None)
-
-    def _own(self, actor: Actor, row: models.Document, proposal: models.Proposal) -> NotPermitted:
-        self._log.append(
-            self._access.event(
-                actor,
-                Action.DESTRUCTION_APPROVE,
-                decision="deny",
-                rule="two-person",
-                document=row.id,
-                programme=row.programme_id,
-                details={"proposal": proposal.id},
-            )
-        )
-        error = NotPermitted(
-            "Nobody approves what they requested or sent themselves.",
-            mend="Ask another security officer.",
-            rules=("two-person",),
-        )
-        error.recorded = True
-        return error
-
-    def _event(
-        self, actor: Actor, action: str, row: models.Document, proposal: models.Proposal, **details: object
-    ) -> Event:
-        event = self._access.event(
-            actor,
-            Action.DESTRUCTION_PROPOSE,
-            decision="permit",
-            document=row.id,
-            programme=row.programme_id,
-            details={**details, "proposal": proposal.id, "digest": proposal.digest},
-        )
-        return replace(event, action=action)
 
     def _view(self, session: Session, actor: Actor, row: models.Proposal) -> DestructionView:
         content, now = json.loads(row.content), self._clock()
@@ -463,14 +299,22 @@ class Destruction:
             title,
             marking,
             len(content["versions"]),
-            proposals.named(session, row.proposed_by),
+            _named(session, row.proposed_by),
             row.reason,
             row.created,
             row.valid_until,
-            row.outcome or ("" if now < row.valid_until else "expired"),
+            outcome_of(row, now),
             row.closed,
-            proposals.approval_views(session, row, now),
-            bool(row.payload),
+            tuple(
+                ApprovalView(
+                    _named(session, item.approver_id),
+                    item.valid_from,
+                    item.valid_until,
+                    self._proposals.counts(row, item),
+                )
+                for item in self._proposals.approvals(session, row.id)
+            ),
+            row.outcome == DONE,
             row.log_entry,
         )
 
@@ -488,16 +332,12 @@ def _content(session: Session, row: models.Document) -> dict[str, Any]:
         "document": row.id,
         "label": row.label_digest.hex(),
         "versions": [
-            {
-                "number": version.number,
-                "sha256": version.sha256.hex(),
-                "size": version.size,
-                **_kek(version.wrapped_dek),
-            }
+            {"number": version.number, "sha256": version.sha256.hex(), "size": version.size}
             for version in versions
         ],
     }
 
 
-def _kek(wrapped: bytes) -> dict[str, Any]:
-    return {"kek": envelope.key_id_of(wrapped, envelope.WRAPPED)}
+def _named(session: Session, person_id: str) -> Named:
+    row = session.get(models.Person, person_id)
+    return Named(person_id, row.name if row is not None else "")

@@ -12,6 +12,7 @@ from portal.audit import AuditLog, Event
 from portal.audit.catalogue import CATALOGUE
 from portal.clock import Clock
 from portal.models.database import Database
+from portal.services.erasure import Erasure
 from portal.services.resumable import Resumable
 from portal.services.uploads import UploadRegister
 from portal.storage import BlobStore
@@ -42,6 +43,7 @@ class Housekeeping:
         resumable: Resumable,
         blobs: BlobStore,
         clock: Clock,
+        erasure: Erasure,
     ) -> None:
         self._database = database
         self._log = log
@@ -49,6 +51,7 @@ class Housekeeping:
         self._resumable = resumable
         self._blobs = blobs
         self._clock = clock
+        self._erasure = erasure
 
     def at_start(self) -> None:
         """Record the start, settle every intent without an outcome, clear uploads and blobs that broke off.
@@ -74,6 +77,7 @@ class Housekeeping:
         self.settle(_STALE)
         self._resumable.settle()
         self._blobs.sweep()
+        self._erasure.finish_all()
         self._log.checkpoint()
 
     def settle(self, age: timedelta) -> int:

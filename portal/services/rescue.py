@@ -84,8 +84,8 @@ class Rescue:
     """Recovers every version of a blob store into an empty folder.
 
     `policies` write the labels; one under another policy stands in the index alone. With `recipients` (age) every file
-    is encrypted to them, under a number instead of its name. Raises Conflict when the folder is not empty, Invalid for a
-    recipient that is none.
+    is encrypted to them, under a number instead of its name. Raises Conflict when the folder is not empty, Invalid for
+    a recipient that is none.
     """
 
     def __init__(

@@ -33,7 +33,9 @@ from portal.services.auditing import Auditing
 from portal.services.bindings import Bindings
 from portal.services.circumstances import Circumstances
 from portal.services.deposit import Deposit
+from portal.services.destruction import Destruction
 from portal.services.documents import Documents
+from portal.services.erasure import Erasure
 from portal.services.explain import Explain
 from portal.services.filing import Filing
 from portal.services.finder import Finder
@@ -86,6 +88,7 @@ class Runtime:
     bindings: Bindings
     circumstances: Circumstances
     deposit: Deposit
+    destruction: Destruction
     documents: Documents
     explain: Explain
     finder: Finder
@@ -203,6 +206,7 @@ def _assemble(
         rounds=settings.argon2_rounds,
         at_once=settings.argon2_at_once,
     )
+    erasure = Erasure(database, log, access, ring, blobs, settings, clock)
     limits = SessionLimits(
         idle=timedelta(minutes=settings.session_idle_minutes),
         absolute=timedelta(hours=settings.session_hours),
@@ -229,12 +233,13 @@ def _assemble(
         bindings=Bindings(release, policy, ring, settings.name),
         circumstances=Circumstances(database, log, access, clock, alarm),
         deposit=deposit,
+        destruction=Destruction(database, log, access, titles, clock, alarm, erasure),
         documents=documents,
         explain=Explain(database, log, access, alarm),
         finder=Finder(database, log, access, alarm, names),
         fsck=fsck,
         grants=Grants(database, log, access, clock, cursors, alarm),
-        housekeeping=Housekeeping(database, log, uploads, resumable, blobs, clock),
+        housekeeping=Housekeeping(database, log, uploads, resumable, blobs, clock, erasure),
         links=links,
         manifests=manifests,
         people=People(

@@ -114,9 +114,7 @@ class Titles:
             row.entries = len(kept)
         if digest:
             gone = seal_piece(self._ring, programme_id, last + 1, [PackEntry(document_id, digest, None)])
-            session.add(
-                models.TitlePiece(programme_id=programme_id, number=last + 1, entries=1, piece=gone)
-            )
+            session.add(models.TitlePiece(programme_id=programme_id, number=last + 1, entries=1, piece=gone))
 
     def _merge(self, session: Session, programme_id: str, number: int) -> None:
         small = session.scalars(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from portal.web.custody_words import CUSTODY_NAMES
 from portal.web.key_words import KEY_NAMES
 
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -19,6 +20,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "document.version",
             "document.archive",
             "document.digest",
+            *CUSTODY_NAMES,
         ),
         "Clearances, memberships, roles": (
             "grant.clearance",
@@ -165,6 +167,7 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "policy.activated": "Security policy put into force",
         "settings.changed": "Settings changed",
         **KEY_NAMES,
+        **CUSTODY_NAMES,
         "job.run": "Background jobs",
         "storage.verify": "Checks of storage",
         "storage.repair": "Repairs of storage",

@@ -13,6 +13,7 @@ from typing import Any
 
 from portal.audit.catalogue import CATALOGUE
 from portal.audit.search import LogEntry
+from portal.web.custody_words import CUSTODY_DEEDS
 from portal.web.key_words import KEY_DEEDS
 
 
@@ -211,6 +212,7 @@ DEEDS: Mapping[str, Deed | Happening] = MappingProxyType(
         ),
         "settings.changed": Happening("The portal started with other settings than before", "settings"),
         **{action: Deed(*words, "key") for action, words in KEY_DEEDS.items()},
+        **{action: Deed(*words) for action, words in CUSTODY_DEEDS.items()},
         "portal.start": Happening("The portal started", "device-laptop"),
         "portal.stop": Happening("The portal stopped", "device-laptop"),
         "portal.tidied": Happening("The portal cleared away what an interrupted upload had left", "trash"),

@@ -5,25 +5,28 @@ from __future__ import annotations
 import io
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyrage
 import pytest
 
+from crypto.backup import write_backup
 from crypto.keyring import KeyRing, WrappedKey
-from crypto.keys import FileRootKey
+from crypto.providers.file import FileRootKey
 from policies import SHIPPED, load_policy, stanag4774
 from portal.clock import system_clock
 from portal.errors import Conflict, Invalid
 from portal.models.database import make_engine
 from portal.models.keystore import DatabaseKeyStore
 from portal.services.rescue import INDEX, Outcome, Rescue
-from portal.services.runtime import ROOT_KEY_FILE
+from portal.services.root_keys import ROOT_KEY_FILE
 from portal.storage.files import FileBlobStore
 from tests.crypto.support import MemoryStore
 from tests.faults.installed import Installed
-from tests.faults.serving import serving
+from tests.faults.serving import Served, serving
 
 CONTENTS = {
     "first": (b"the first deliverable", "report.txt", "NATO SECRET"),
@@ -72,9 +75,9 @@ def deposited(
     return installed, ids
 
 
-def send(served: object, content: bytes, title: str, file_name: str, label: str) -> str:
-    form = {"programme": served.installed.programme, "title": title, "label": label}  # type: ignore[attr-defined]
-    answer = served.request(  # type: ignore[attr-defined]
+def send(served: Served, content: bytes, title: str, file_name: str, label: str) -> str:
+    form = {"programme": served.installed.programme, "title": title, "label": label}
+    answer = served.request(
         "POST", "/documents", "partner", data=form, files={"file": (file_name, io.BytesIO(content))}
     )
     assert answer.status_code == 201, answer.text
@@ -175,3 +178,41 @@ def test_folder_that_is_not_empty_and_recipient_that_is_none_are_refused(
     (tmp_path / "out" / "a").touch()
     with pytest.raises(Conflict):
         saved.rescue(tmp_path / "out")
+
+
+# The command
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    program = "import sys; from portal.cli.main import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", program, "rescue", *map(str, arguments)]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return answer.returncode, answer.stdout + answer.stderr
+
+
+def test_command_recovers_from_blobs_and_key_backup_alone(saved: Saved, tmp_path: Path) -> None:
+    identity = pyrage.x25519.Identity.generate()
+    backup = write_backup(
+        saved.root,
+        saved.keys,
+        installation="strongroom.test",
+        created=system_clock(),
+        recipients=[str(identity.to_public())],
+    )
+    (tmp_path / "backup.age").write_bytes(backup)
+    (tmp_path / "identity").write_text(str(identity), "utf-8")
+    given = ("--blobs", saved.blobs, "--keys", tmp_path / "backup.age", "--identity", tmp_path / "identity")
+    status, told = run(*given, "--out", tmp_path / "data" / "out", "--yes")
+    assert status == 1
+    assert "inside an installation" in told
+    status, told = run(*given, "--out", tmp_path / "out")
+    assert status != 0
+    assert "IN THE CLEAR" in told
+    assert not (tmp_path / "out").exists()
+    (saved.folder("first") / "part-1").unlink()
+    status, told = run(*given, "--out", tmp_path / "out", "--yes")
+    assert status == 1
+    assert f"not recovered: document {saved.ids['first']}, version 1" in told
+    index = json.loads((tmp_path / "out" / INDEX).read_text("utf-8"))
+    found = {item["document"]: (tmp_path / "out" / item["file"]).read_bytes() for item in index["rescued"]}
+    assert found == {saved.ids[name]: CONTENTS[name][0] for name in CONTENTS if name != "first"}
