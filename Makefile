@@ -51,6 +51,10 @@ check: setup ## Check style, types and which room imports which
 	$(BIN)/mypy $(ROOM)
 	$(BIN)/lint-imports
 
+.PHONY: coverage
+coverage: setup ## Run the tests of policies/ and fail unless every line and branch of it was met
+	$(BIN)/pytest -q -n 2 tests/policies --cov=policies --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+
 .PHONY: bench
 bench: setup ## Run the benchmarks of bench/, one after the other
 	for name in streams policies transfers pages visits; do echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
-from policies import SHIPPED, Clearance, InvalidLabel, Label, SecurityPolicy, load_policy
+from policies import SHIPPED, Clearance, InvalidLabel, Label, SecurityPolicy, load_policy, parse_policy
 from policies import requests as rq
 from policies.places import Hours
 from policies.rules import LabelTable, decide, visible_labels
@@ -38,9 +38,35 @@ def best(work: Callable[[], object]) -> float:
     return min(times)
 
 
-def show(what: str, number: int, seconds: float) -> None:
-    """Print one line."""
-    print(f"{what:<72} {number / seconds:>14,.0f} /s")
+def show(what: str, number: int, seconds: float, goal: int = 0, beside: float = 0) -> float:
+    """Print a rate, how it stands to its goal, and how many times slower it is than `beside`; return the rate."""
+    rate = number / seconds
+    told = f"  {rate / goal:5.1f} x goal {goal:,}" if goal else ""
+    told += f"  bulk is {beside / rate:,.0f} x" if beside else ""
+    print(f"{what:<58} {rate:>12,.0f} /s{told}")
+    return rate
+
+
+def show_time(what: str, seconds: float, goal: float = 0) -> None:
+    """Print a time, and how it stands to its goal."""
+    told = f"  {seconds / goal:5.2f} of the limit, {goal * 1e3:,.0f} ms" if goal else ""
+    print(f"{what:<58} {seconds * 1e3:>12,.2f} ms{told}")
+
+
+def large_policy(categories: int) -> bytes:
+    """Return a policy file of so many category values in one tag set."""
+    values = "".join(
+        f'<s:tagCategory name="V{number}" lacv="{number}"/>' for number in range(1, categories + 1)
+    )
+    return (
+        '<s:SPIF xmlns:s="http://www.xmlspif.org/spif" schemaVersion="2.1" creationDate="20261124" '
+        'originatorDN="CN=Test" keyIdentifier="00" privilegeId="1.3" rbacId="1.3">'
+        '<s:securityPolicyId name="LARGE" id="2.25.7"/><s:securityClassifications>'
+        '<s:securityClassification name="LOW" lacv="1" hierarchy="1"/></s:securityClassifications>'
+        '<s:securityCategoryTagSets><s:securityCategoryTagSet name="Many" id="2.25.7.1">'
+        f'<s:securityCategoryTag name="Many" tagType="restrictive">{values}</s:securityCategoryTag>'
+        "</s:securityCategoryTagSet></s:securityCategoryTagSets></s:SPIF>"
+    ).encode()
 
 
 def make_labels(policy: SecurityPolicy, wanted: int) -> list[Label]:
@@ -85,7 +111,7 @@ def make_clearances(policy: SecurityPolicy) -> list[Clearance]:
     ]
 
 
-def bench_bulk(policy: SecurityPolicy, labels: list[Label], clearances: list[Clearance]) -> None:
+def bench_bulk(policy: SecurityPolicy, labels: list[Label], clearances: list[Clearance]) -> float:
     """Label and clearance decisions, one by one and over a table."""
     table = LabelTable(policy, labels)
     masks = [policy.mask(clearance) for clearance in clearances]
@@ -94,13 +120,16 @@ def bench_bulk(policy: SecurityPolicy, labels: list[Label], clearances: list[Cle
     single = sum(policy.permits(label, clearance) for label in labels for clearance in clearances)
     assert held == single, (held, single)
     print(f"{len(labels):,} labels x {len(clearances)} clearances, {held / number:.0%} permitted\n")
-    show("bulk: LabelTable.held (goal 3,000,000)", number, best(lambda: [table.held(mask) for mask in masks]))
+    bulk = show(
+        "bulk: LabelTable.held", number, best(lambda: [table.held(mask) for mask in masks]), goal=3_000_000
+    )
     few = clearances[:6]
     show(
         "one by one: SecurityPolicy.permits",
         len(labels) * len(few),
         best(lambda: [policy.permits(label, clearance) for clearance in few for label in labels]),
     )
+    return bulk
 
 
 def official(policy: SecurityPolicy) -> rq.Subject:
@@ -161,15 +190,20 @@ def bench_rules(policy: SecurityPolicy, labels: list[Label]) -> None:
                 for paper in chosen:
                     decide(rq.AccessRequest(person, rq.Action.DOCUMENT_READ, paper, place))
 
-            show(f"fifteen rules, {kind}, {name} (goal 50,000)", len(chosen), best(work))
+            show(f"fifteen rules, {kind}, {name}", len(chosen), best(work), goal=50_000)
     table, place = LabelTable(policy, labels), rq.Environment(NOW, plain, "192.0.2.7")
     seconds = best(lambda: visible_labels(person, table, place))
-    print(f"visible_labels of {len(labels):,} labels: {seconds * 1e6:,.0f} µs")
-    seconds = best(lambda: load_policy(SHIPPED))
-    print(f"loading the shipped policy ({SHIPPED.stat().st_size:,} bytes): {seconds * 1e3:.1f} ms")
+    show_time(f"visible_labels of {len(labels):,} labels", seconds)
+    show_time(
+        f"loading the shipped policy, {SHIPPED.stat().st_size:,} bytes", best(lambda: load_policy(SHIPPED))
+    )
+    large = large_policy(1_000)
+    show_time("loading a policy of 1,000 categories", best(lambda: parse_policy(large)), goal=0.1)
 
 
-def bench_cedar(policy: SecurityPolicy, labels: list[Label], clearances: list[Clearance]) -> None:
+def bench_cedar(
+    policy: SecurityPolicy, labels: list[Label], clearances: list[Clearance], bulk: float
+) -> None:
     """The same comparison as Cedar policies: one set of attributes for each side."""
     import cedarpy
 
@@ -217,7 +251,12 @@ def bench_cedar(policy: SecurityPolicy, labels: list[Label], clearances: list[Cl
     answers = cedarpy.is_authorized_batch(asked, text, world)
     mine = [policy.permits(label, clearance) for clearance in few for label in chosen]
     assert [answer.allowed for answer in answers] == mine
-    show("cedarpy, batch", len(asked), best(lambda: cedarpy.is_authorized_batch(asked, text, world)))
+    show(
+        "cedarpy, batch",
+        len(asked),
+        best(lambda: cedarpy.is_authorized_batch(asked, text, world)),
+        beside=bulk,
+    )
 
 
 CASBIN_MODEL = """
@@ -232,7 +271,9 @@ m = opens(r.sub, r.obj)
 """
 
 
-def bench_casbin(policy: SecurityPolicy, labels: list[Label], clearances: list[Clearance]) -> None:
+def bench_casbin(
+    policy: SecurityPolicy, labels: list[Label], clearances: list[Clearance], bulk: float
+) -> None:
     """The same comparison as a Casbin matcher that calls a function on sets."""
     import casbin
 
@@ -255,7 +296,7 @@ def bench_casbin(policy: SecurityPolicy, labels: list[Label], clearances: list[C
     mine = [policy.permits(label, clearance) for clearance in few for label in chosen]
     assert [enforcer.enforce(clearance, label) for clearance in few for label in chosen] == mine
     seconds = best(lambda: [enforcer.enforce(clearance, label) for clearance in few for label in chosen])
-    show("casbin, one by one", len(mine), seconds)
+    show("casbin, one by one", len(mine), seconds, beside=bulk)
 
 
 def main() -> None:
@@ -263,12 +304,12 @@ def main() -> None:
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
     policy = load_policy(SHIPPED)
     labels, clearances = make_labels(policy, wanted), make_clearances(policy)
-    bench_bulk(policy, labels, clearances)
+    bulk = bench_bulk(policy, labels, clearances)
     for name, run in (("cedarpy", bench_cedar), ("casbin", bench_casbin)):
         if importlib.util.find_spec(name) is None:
             print(f"{name}: not installed here, so not measured")
         else:
-            run(policy, labels, clearances)
+            run(policy, labels, clearances, bulk)
     bench_rules(policy, labels)
 
 

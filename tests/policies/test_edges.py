@@ -19,6 +19,7 @@ from tests.policies.builders import (
     NOW,
     PERMISSIVE,
     RESTRICTIVE,
+    SMALL,
     classes,
     clearance,
     environment,
@@ -62,9 +63,10 @@ def test_labels_of_every_number_of_permissive_tags_are_held_together() -> None:
 
 
 def test_no_clearance_holds_an_invalid_label_whatever_it_has() -> None:
-    wrong = Label.of(small().id, "LOW", {"Caveat": ["A"]})
-    assert small().problems(wrong)
-    assert not small().compiled(wrong).held_by((1 << 64) - 1)
+    policy = parse_policy(SMALL)  # one that has compiled nothing yet
+    wrong = Label.of(policy.id, "LOW", {"Caveat": ["A"]})
+    assert not policy.compiled(wrong).held_by((1 << 64) - 1)
+    assert policy.problems(wrong)
 
 
 def test_in_bulk_a_clearance_holds_its_own_values_and_classifications_alone() -> None:
