@@ -38,6 +38,7 @@ from portal.services.circumstance_views import (
     setting_view,
 )
 from portal.services.grants import OWN_GRANTS
+from portal.services.kept import end_of, refuse_twice
 from portal.services.level_settings import SettingKind, read_value, write_value
 
 _Kept: TypeAlias = models.FacilityClearance | models.Instruction | models.LevelSetting
@@ -321,7 +322,7 @@ class Circumstances:
             recorded_change(self._log, self._database.write, event) as change,
         ):
             if alike is not None:
-                _refuse_twice(change.session, row, alike)
+                refuse_twice(change.session, row, alike)
             change.session.add(row)
         return row.id
 
@@ -332,13 +333,7 @@ class Circumstances:
             row = session.get(kind, row_id)
         if row is None:
             raise NotFound("There is nothing of this number.")
-        end = now if at is None else at
-        if end.tzinfo is None or end < now:
-            raise Invalid("Nothing ends in the past.", mend="Leave the time out to end it now.")
-        if row.valid_until is not None and row.valid_until <= end:
-            raise Conflict(
-                "This ends before that already." if row.valid_until > now else "This has ended already."
-            )
+        end = end_of(row, at, now)
         owner = row.organisation_id if isinstance(row, models.FacilityClearance) else None
         subject = f"policy:{row.policy_id}" if owner is None else f"organisation:{owner}"
         event = self._event(actor, row, subject, row.row_version + 1, end, withdrawn=True)
@@ -408,21 +403,6 @@ def _of_person(session: Session, person_id: str, now: datetime) -> Sequence[mode
         for row in session.scalars(select(kind).where(kind.person_id == person_id))
         if Period(row.valid_from, row.valid_until).contains(now)
     ]
-
-
-def _refuse_twice(session: Session, row: _Row, alike: tuple[str, ...]) -> None:
-    """Raise Conflict when the same stands for part of the time: which of the two held could not be told."""
-    kind = type(row)
-    wanted = [getattr(kind, name) == getattr(row, name) for name in alike]
-    for held in session.scalars(select(kind).where(*wanted)):
-        overlaps = (held.valid_until is None or row.valid_from < held.valid_until) and (
-            row.valid_until is None or held.valid_from < row.valid_until
-        )
-        if overlaps:
-            raise Conflict(
-                "The same is set for part of that time.",
-                mend="End that one first, or let the new one begin where it ends.",
-            )
 
 
 def _not_in_policy(fault: InvalidClearance) -> Invalid:

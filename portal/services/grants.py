@@ -32,6 +32,7 @@ from portal.services.alarm import Alarm
 from portal.services.changes import concerning, shown, unmoved
 from portal.services.directory import Directory, Named, OrganisationView, PersonView, ProgrammeView, Wanted
 from portal.services.grant_views import GrantViews, Holding, PersonGrants
+from portal.services.kept import end_of, overlap
 from portal.services.pages import Cursors, Page
 from portal.services.renewals import GrantRow, alike
 
@@ -383,13 +384,7 @@ class Grants:
             if row is None:
                 raise NotFound("There is no such grant.")
             self._refuse_own(actor, action, row.person_id)
-        end = now if at is None else at
-        if end.tzinfo is None or end < now:
-            raise Invalid("A grant cannot end in the past.", mend="Leave the time out to end it now.")
-        if row.valid_until is not None and row.valid_until <= end:
-            raise Conflict(
-                "This ends before that already." if row.valid_until > now else "This has ended already."
-            )
+        end = end_of(row, at, now)
         private = _reason(reason)
         if dry:
             return
@@ -477,10 +472,7 @@ def _refuse_twice(session: Session, row: _Row) -> None:
     """Raise Conflict when the person holds the same for part of the time: ending one would leave the other."""
     kind = type(row)
     for held in session.scalars(select(kind).where(kind.person_id == row.person_id)):
-        overlaps = (held.valid_until is None or row.valid_from < held.valid_until) and (
-            row.valid_until is None or held.valid_from < row.valid_until
-        )
-        if overlaps and alike(held, row):
+        if overlap(held, row) and alike(held, row):
             raise Conflict(
                 "This person holds the same for part of that time.",
                 mend="End that grant first, or let the new one begin where it ends.",

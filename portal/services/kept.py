@@ -24,6 +24,13 @@ def end_of(row: models.Dated, at: datetime | None, now: datetime) -> datetime:
     return end
 
 
+def overlap(one: models.Dated, other: models.Dated) -> bool:
+    """Tell whether two grants hold at the same time, for however short."""
+    return (one.valid_until is None or other.valid_from < one.valid_until) and (
+        other.valid_until is None or one.valid_from < other.valid_until
+    )
+
+
 def refuse_twice(session: Session, row: Any, alike: tuple[str, ...]) -> None:
     """Raise Conflict when the same stands for part of the time: which of the two held could not be told.
 
@@ -32,10 +39,7 @@ def refuse_twice(session: Session, row: Any, alike: tuple[str, ...]) -> None:
     kind = type(row)
     wanted = [getattr(kind, name) == getattr(row, name) for name in alike]
     for held in session.scalars(select(kind).where(*wanted)):
-        overlaps = (held.valid_until is None or row.valid_from < held.valid_until) and (
-            row.valid_until is None or held.valid_from < row.valid_until
-        )
-        if overlaps:
+        if overlap(held, row):
             raise Conflict(
                 "The same is set for part of that time.",
                 mend="End that one first, or let the new one begin where it ends.",
