@@ -107,15 +107,12 @@ class DekContext:
 
     def associated_data(self, kek: RingKey) -> bytes:
         """Return the associated data under which `kek` wraps this version's DEK."""
+        return self.encoded() + kek.place
+
+    def encoded(self) -> bytes:
+        """Return the part of the associated data that is the same under every KEK."""
         return canonical.encode(
-            "strongroom dek",
-            self.document_id,
-            self.version,
-            self.label_digest,
-            self.parts_digest,
-            kek.domain,
-            kek.version,
-            kek.id,
+            "strongroom dek", self.document_id, self.version, self.label_digest, self.parts_digest
         )
 
 
@@ -136,6 +133,11 @@ class RingKey(Secret):
 
     def __repr__(self) -> str:
         return f"<RingKey {self.id}>"
+
+    @cached_property
+    def place(self) -> bytes:
+        """The key's domain, version and id, encoded: what ends the associated data of DEKs."""
+        return canonical.encode(self.domain, self.version, self.id)
 
     @cached_property
     def wrapper(self) -> Wrapper:
@@ -312,8 +314,8 @@ class KeyRing:
         new = self._sealing("kek", old.domain)
         if new.id == old.id:
             return wrapped
-        dek = old.wrapper.unwrap(wrapped, context.associated_data(old))
-        return new.wrapper.wrap(dek, context.associated_data(new))
+        shared = context.encoded()
+        return new.wrapper.wrap(old.wrapper.unwrap(wrapped, shared + old.place), shared + new.place)
 
     def rotate(self, kind: Kind, domain: str = "") -> WrappedKey:
         """Make the next version of a key, which is used from now on; the older ones go on opening.

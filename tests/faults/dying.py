@@ -21,6 +21,8 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from portal.app import create_app
+from portal.audit import Event
+from portal.clock import system_clock
 from portal.services.runtime import Runtime
 from portal.storage.files import FileBlobWriter
 from tests.faults.installed import Installed
@@ -148,8 +150,19 @@ def stop(_installed: Installed, runtime: Runtime, _job: dict[str, Any]) -> int:
     return 200
 
 
+def rotate(_installed: Installed, runtime: Runtime, job: dict[str, Any]) -> int:
+    """Rotate a key of the kind `key`, and carry it through as if an hour had passed meanwhile."""
+    rotations = runtime.rotations
+    domain = runtime.keys.domains()[0] if job["key"] == "kek" else ""
+    rotations.order(job["key"], domain, Event(action="keys.rotate"))
+    rotations.work()
+    rotations._clock = lambda: system_clock() + timedelta(hours=1)
+    rotations.work()
+    return 200
+
+
 _JOBS: dict[str, Callable[[Installed, Runtime, dict[str, Any]], int]] = {
-    job.__name__: job for job in (upload, version, broken, read, export, start, stop)
+    job.__name__: job for job in (upload, version, broken, read, export, start, stop, rotate)
 }
 
 
