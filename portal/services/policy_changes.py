@@ -7,6 +7,7 @@ everything that is proposed, and it expires. The former policy stays, for the la
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +19,7 @@ from policies import InvalidPolicy, InvalidRequest, Label, SecurityPolicy, chang
 from policies import requests as rq
 from policies.changes import Change, Population
 from policies.differences import differences
-from policies.requests import AccessRequest, Act, Action, Ruleset
+from policies.requests import AccessRequest, Act, Action, Ruleset, Subject
 from portal import models
 from portal.audit import AuditLog
 from portal.audit.change import recorded_change
@@ -30,6 +31,7 @@ from portal.services.actor import Actor
 from portal.services.alarm import Alarm
 from portal.services.changes import concerning, shown, unmoved
 from portal.services.directory import Named
+from portal.services.document_grants import released_to
 from portal.services.policy_views import ApprovalView, PolicyView, ProposalPage, ProposalView
 from portal.services.proposals import DONE, ActKind, Proposals, outcome_of
 from portal.services.security_policy import ActivePolicy
@@ -141,14 +143,26 @@ class PolicyChanges:
                 for organisation in {originator, addressee}:
                     key = organisation, programme, label
                     of_organisation[key] = of_organisation.get(key, 0) + number
+            last: tuple[str, Counter[tuple[str, Label | None]]] = "", Counter()
+
+            def reach(person: Subject, programme: str, label: Label) -> int:
+                nonlocal last
+                if last[0] != person.person_id:
+                    member = {item.programme_id for item in person.memberships if item.period.contains(now)}
+                    released = released_to(session, person, member, now)
+                    last = (
+                        person.person_id,
+                        Counter((one.programme_id, labels.get(one.label_id)) for one in released),
+                    )
+                own = of_organisation.get((person.organisation_id, programme, label), 0)
+                return own + last[1][programme, label]
+
             population = Population(
                 now,
                 (self._access.subject_of(session, person_id, rq.STRONGEST) for person_id in people),
                 documents,
                 len(people),
-                reach=lambda person, programme, label: of_organisation.get(
-                    (person.organisation_id, programme, label), 0
-                ),
+                reach=reach,
             )
             yield from changes.compare(self._rules(old, now), self._rules(new, now), population)
 

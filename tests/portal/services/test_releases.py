@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from policies import SHIPPED
+from policies.changes import AccessChange
 from policies.requests import Act, ReleasedTo
 from portal.errors import Conflict, Invalid, NotFound, NotPermitted
 from portal.services.actor import Actor
@@ -266,3 +268,20 @@ def _everything(**more: object) -> object:
     from portal.services.document_views import DocumentFilter
 
     return DocumentFilter(**more)  # type: ignore[arg-type]
+
+
+def test_who_would_lose_a_document_counts_what_is_released_to_them(
+    world: World, releases: Releases, officer: Actor
+) -> None:
+    spif = SHIPPED.read_bytes()
+    without = spif.replace(b'name="SECRET" lacv="4"', b'name="SECRET" obsolete="true" lacv="4"')
+
+    def lost() -> int:
+        found = world.runtime.policy_changes.effect(officer, without)
+        changed = [item for item in found if isinstance(item, AccessChange)]
+        return sum(item.documents for item in changed if item.person_id == world.people["other"])
+
+    before, document = lost(), world.deposited(CONTENT, label="NATO SECRET")
+    assert lost() == before
+    to_other(world, releases, officer, document)
+    assert lost() == before + 1
