@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from portal.cli.errors import Fails, explained
+from portal.cli.memory import plain_swaps
 from portal.cli.options import data_option, json_option, settings_of
 from portal.cli.places import misplaced
 from portal.clock import parse_rfc3339, system_clock
@@ -75,6 +76,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _places(settings)
     yield from _permissions(settings)
     yield from _storage(settings)
+    yield _swap()
     yield _assets()
     missing = [path for path in _databases(settings) if not path.exists()]
     if missing:
@@ -170,6 +172,18 @@ def _storage(settings: Settings) -> Iterator[Finding]:
         yield Finding("storage", "warning", f"{free:,} bytes are free.", "Make room, or move the blobs.")
     else:
         yield Finding("storage", "ok", f"{free / 2**30:,.0f} GiB are free.")
+
+
+def _swap() -> Finding:
+    plain = plain_swaps()
+    if plain:
+        return Finding(
+            "swap",
+            "warning",
+            f"Memory is written to {', '.join(plain)}, which may be in the clear.",
+            "Encrypt swap (dm-crypt with a random key), or turn it off.",
+        )
+    return Finding("swap", "ok", "No memory is written to a disk in the clear.")
 
 
 def _assets() -> Finding:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from crypto.backup import read_backup
 from policies import SHIPPED, load_policy
 from portal.cli.errors import Fails
+from portal.cli.memory import keep_from_dumps
 from portal.cli.options import json_option
 from portal.errors import Invalid
 from portal.services.rescue import INDEX, Outcome, Rescue
@@ -72,6 +73,7 @@ def rescue(
     digests and what could not be recovered. It needs no portal and records nothing: whoever runs it holds the keys. The
     exit status is 0 when every version came back, otherwise 1.
     """
+    keep_from_dumps()
     _refuse_inside(out, blobs)
     secret = identity.read_text("utf-8") if identity else ""
     passphrase = passphrase_file.read_text("utf-8").strip() if passphrase_file else ""

@@ -7,7 +7,6 @@ import errno
 import gc
 import logging
 import os
-import resource
 import selectors
 import signal
 import socket
@@ -37,6 +36,7 @@ from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
 from portal.cli import logs
+from portal.cli.memory import keep_from_dumps
 from portal.errors import Invalid
 from portal.http.request import closing_unread
 
@@ -104,7 +104,7 @@ def serve(
     `make_app`, then `on_serving`, are called in the serving process, after the fork, when connections are taken
     already; `on_end` there too, when the last request has ended. Whoever opens files or databases does so in them.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    keep_from_dumps()
     logs.install()
     # What is loaded by now stays until the end: looking through it once more then takes a quarter of a second each.
     gc.freeze()

@@ -13,6 +13,7 @@ from flask import Flask
 
 from portal.app import create_app
 from portal.cli.errors import explained
+from portal.cli.memory import keep_from_dumps
 from portal.cli.options import data_option, opened, settings_of
 from portal.cli.places import check_places, check_port, check_there, hold
 from portal.cli.server import ServerSettings
@@ -90,6 +91,7 @@ def hosted_application() -> Flask:
     Such a server neither settles nor sweeps: run `strongroom worker` beside it. Databases are opened here, so it must
     load the application after it forks. Raises SettingsError, PortalError.
     """
+    keep_from_dumps()
     settings = load_settings(os.environ)
     check_places(settings)
     return create_app(open_portal(settings))
@@ -121,6 +123,7 @@ def serve(data: Path, host: str, port: int, proxies: tuple[str, ...]) -> None:
 @data_option
 def worker(data: Path) -> None:
     """Do the housekeeping of an installation that another server serves, until SIGTERM."""
+    keep_from_dumps()
     settings = settings_of(data)
     check_there(settings)
     check_places(settings)

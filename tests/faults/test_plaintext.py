@@ -253,6 +253,16 @@ def test_server_makes_no_core_dumps(template: Installed, tmp_path: Path) -> None
         assert line.split()[4:6] == ["0", "0"]
 
 
+def test_process_that_holds_content_is_not_dumpable() -> None:
+    """Where cores go to a program, a limit of nothing does not keep them: the process itself must not be dumped."""
+    program = (
+        "import ctypes; from portal.cli.memory import keep_from_dumps; keep_from_dumps(); "
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert told.stdout == "0\n"
+
+
 @pytest.mark.parametrize("planted", ["kept", "removed", "nameless"])
 def test_program_that_writes_plaintext_is_found(planted: str, tmp_path: Path) -> None:
     """The control: what looks for plaintext finds it, and misses no file that was there for a moment only."""
