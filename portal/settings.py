@@ -71,6 +71,13 @@ class Settings:
         default=False, metadata={"doc": "Marks every page and relaxes where keys may lie."}
     )
     size_limit: int = field(default=20 * 1024**3, metadata={"doc": "Largest document taken, in bytes."})
+    quota_person: int = field(
+        default=0,
+        metadata={"doc": "Bytes that one person may keep, uploads under way included; 0: no quota."},
+    )
+    quota_organisation: int = field(
+        default=0, metadata={"doc": "Bytes that one organisation may keep, likewise; 0: no quota."}
+    )
     upload_hours: int = field(
         default=168,
         metadata={"doc": "How long an upload in pieces waits for its next piece before it is removed."},

@@ -4,15 +4,18 @@
 //   select[name=programme], input[name=title] within [data-plain-title], a label picker or [name=label],
 //   input[type=file][name=file], [data-upload-drop], [data-upload-list], [data-upload-status], [data-upload-heading]
 import { extendedName, size, timeLeft } from "./format.js";
-import { post, problem, renewToken } from "./page.js";
+import { element, post, problem, renewToken } from "./page.js";
 import { droppedFiles } from "./upload/files.js";
+import { giveUp, isOf, underWay } from "./upload/pieces.js";
 import { Row } from "./upload/row.js";
 
 const AT_ONCE = 2;
+const PIECES_FROM = 16_000_000; // larger files go in pieces
 const LITTER = /^(\.DS_Store|Thumbs\.db|desktop\.ini)$/i; // what operating systems leave in folders
 
 class UploadForm {
   rows = [];
+  waiting = [];
 
   constructor(form) {
     this.form = form;
@@ -75,6 +78,28 @@ class UploadForm {
       if (this.rows.some((row) => ["queued", "sending"].includes(row.state))) event.preventDefault();
     });
     this.show();
+    this.#offerUnderWay();
+  }
+
+  /** Say what waits for its next piece: the same file, chosen again, goes on. */
+  async #offerUnderWay() {
+    const { version } = this.form.elements;
+    this.waiting = (await underWay()).filter((item) => (version ? this.form.dataset.uploadUrl.includes(item.document ?? " ") : item.document === null));
+    const place = this.form.querySelector("[data-upload-under-way]");
+    if (!place) return;
+    place.hidden = this.waiting.length === 0;
+    place.replaceChildren(...this.waiting.map((item) => {
+      const line = element("p", { class: "small" }, element("bdi", {}, item.file_name), `: ${size(item.stored)} of ${size(item.length)} are in store. Choose the file again to go on. `);
+      const give = element("button", { type: "button", class: "btn btn-quiet" }, "Give it up", element("span", { class: "visually-hidden" }, ` ${item.file_name}`));
+      give.addEventListener("click", async () => {
+        if (!(await giveUp(item.url))) return this.#say("It could not be given up. Try again.", null);
+        this.waiting = this.waiting.filter((other) => other !== item);
+        line.remove();
+        place.hidden = this.waiting.length === 0;
+      });
+      line.append(give);
+      return line;
+    }));
   }
 
   add(files) {
@@ -89,6 +114,11 @@ class UploadForm {
         { title: first ? (this.plainTitle?.querySelector("input").value ?? "") : "", wantsTitle: this.plainTitle !== null, labels: this.labels, refusal: this.#refusal(file) },
         (changed, news) => this.show(changed, news),
       );
+      const known = this.waiting.find((item) => isOf(item, file));
+      if (known && row.state === "waiting") {
+        this.waiting = this.waiting.filter((item) => item !== known);
+        row.goesOn(known);
+      }
       this.rows.push(row);
       this.list.append(row.node);
       row.follows(this.marking ?? "");
@@ -120,7 +150,7 @@ class UploadForm {
     if (!this.form.reportValidity()) return;
     let label = this.form.elements.label?.value ?? null;
     const ask = new CustomEvent("label-needed", { detail: { answer: null } });
-    if (rows.some((row) => row.ownLabel === "")) {
+    if (rows.some((row) => row.ownLabel === "" && !row.known)) {
       this.form.dispatchEvent(ask);
       if (ask.detail.answer) {
         label = await ask.detail.answer;
@@ -171,12 +201,20 @@ class UploadForm {
     const headers = { "Content-Disposition": extendedName(row.file.name), "Idempotency-Key": row.key };
     if (row.titleField) headers["Strongroom-Title"] = encodeURIComponent(row.title.value.trim().toWellFormed());
     return {
+      ...(row.url || row.file.size >= PIECES_FROM ? { metadata: this.#metadata(row, programme, label, version?.value) } : {}),
       url: url.href,
       method: this.form.dataset.uploadMethod ?? "POST",
       headers,
       arrived: () => this.#arrived(row),
       receipt: (answer) => this.form.dataset.receiptUrl?.replace("{id}", encodeURIComponent(answer.id)).replace("{version}", encodeURIComponent(answer.version)) ?? null,
     };
+  }
+
+  /** What an upload in pieces says of itself before its first byte. */
+  #metadata(row, programme, label, version) {
+    const [, document] = this.form.dataset.uploadUrl.match(/\/documents\/([^/]+)\//) ?? [];
+    if (document) return { document: decodeURIComponent(document), key: row.pieceKey, ...(version ? { version } : {}) };
+    return { programme, label, title: row.title.value.trim(), key: row.pieceKey };
   }
 
   /** After a lost answer: the receipt of what did arrive whole, or null. */

@@ -93,6 +93,7 @@ class Version(SealedRow):
     """
 
     __tablename__ = "versions"
+    __table_args__ = (Index("ix_versions_uploaded_by", "uploaded_by", "size"),)
 
     document_id: Mapped[str] = mapped_column(Id, ForeignKey("documents.id"), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True)

@@ -127,6 +127,7 @@ class Deposit:
                 raise self._access.refuse_upload(actor, request, decision, about)
         if declared.key:
             self.check_new(actor, declared.key)
+        self.receiving.quotas.check(actor, declared.length or 0)
         return target
 
     def permit_version(
@@ -170,6 +171,7 @@ class Deposit:
                 f"Version {expected} arrived meanwhile, so this one was not stored.",
                 mend="Look at the newest version, then send yours again.",
             )
+        self.receiving.quotas.check(actor, length or 0)
         return target
 
     @property

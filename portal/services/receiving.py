@@ -29,6 +29,7 @@ from portal.services.access import Access, Refusal
 from portal.services.actor import Actor
 from portal.services.digests import SideDigest
 from portal.services.filing import Arrival, Filing, Target
+from portal.services.quotas import Quotas
 from portal.services.uploads import OpenUpload, UploadRegister
 from portal.storage import BlobStore, BlobWriter
 
@@ -129,9 +130,11 @@ class Receiving:
         blobs: BlobStore,
         filing: Filing,
         uploads: UploadRegister,
+        quotas: Quotas,
         clock: Clock,
     ) -> None:
         self.blobs = blobs
+        self.quotas = quotas
         self.uploads = uploads
         self._database = database
         self._access = access
@@ -156,6 +159,7 @@ class Receiving:
         if incoming.key:
             # The same may have arrived while this one did: the one that is whole first stands.
             self.check_new(incoming.actor, incoming.target.document_id)
+        self.quotas.check(incoming.actor, whole.size, but=incoming.upload.id)
         return self._store(incoming, whole, facts)
 
     def reader(self, incoming: Incoming, parts: Sequence[Part]) -> PartsReader:

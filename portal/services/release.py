@@ -9,7 +9,8 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
@@ -24,7 +25,7 @@ from policies.requests import Action
 from portal import models
 from portal.audit import AuditLog, Event, Receipt
 from portal.audit.catalogue import entry
-from portal.errors import PortalError, Tampered, Unavailable
+from portal.errors import NotFound, NotPermitted, PortalError, Tampered, Unavailable
 from portal.models.database import Database
 from portal.services.access import Access, Refusal
 from portal.services.actor import Actor
@@ -32,6 +33,8 @@ from portal.services.alarm import Alarm
 from portal.storage import BlobStore
 
 _log = logging.getLogger(__name__)
+LOOK_AGAIN = 3.0
+"""Seconds after which a running transfer is decided once more."""
 _DIGEST = "document.digest"
 _NO_VERSION = 2**31 - 1
 """The largest number that every database compares with a version's; no document has as many."""
@@ -101,6 +104,7 @@ class Transfer:
         content: PartsReader,
         start: int,
         stop: int,
+        still_permitted: Callable[[], object],
     ) -> None:
         self._log = log
         self._alarm = alarm
@@ -114,6 +118,8 @@ class Transfer:
         self._failed = False
         self._closed = False
         self._lock = threading.Lock()
+        self._still_permitted = still_permitted
+        self._looked = time.monotonic()
         self.start = start
         self.stop = stop
 
@@ -126,10 +132,14 @@ class Transfer:
         """Yield the plaintext in pieces of about a MiB; raises Tampered when a piece does not verify."""
         try:
             for segment in self._content.segments(self.start, self.stop):
+                self._look_again()
                 # Counted before it goes: a client that takes all but the last byte and leaves has had it.
                 self._handed += len(segment)
                 yield segment
             self._ended = True
+        except (NotPermitted, NotFound):
+            # The grant that it rested on has ended; the denial is recorded.
+            raise
         except Damaged as fault:
             self._failed = True
             error = _damaged(self._released)
@@ -138,6 +148,12 @@ class Transfer:
         except Exception:
             self._failed = True
             raise
+
+    def _look_again(self) -> None:
+        """Every few seconds decide once more, so that whoever loses a grant loses the rest."""
+        if time.monotonic() - self._looked >= LOOK_AGAIN:
+            self._still_permitted()
+            self._looked = time.monotonic()
 
     def close(self) -> None:
         """Record the outcome with the bytes handed over, the piece on its way included; once, however it ended."""
@@ -357,7 +373,18 @@ class Release:
         except BaseException:
             self._log.append(completion(intent, receipt, "failed", 0))
             raise
-        return Transfer(self._log, self._alarm, permission, intent, receipt, content, start, end)
+        released = sealed.released
+        return Transfer(
+            self._log,
+            self._alarm,
+            permission,
+            intent,
+            receipt,
+            content,
+            start,
+            end,
+            lambda: self.permit(actor, permission._action, released.document_id, released.number),
+        )
 
     def _open_content(self, receipt: Receipt, sealed: _Sealed) -> PartsReader:
         released = sealed.released

@@ -52,6 +52,7 @@ from portal.services.pages import Cursors
 from portal.services.people import People
 from portal.services.picker import Picker
 from portal.services.policy_changes import PolicyChanges
+from portal.services.quotas import Quotas
 from portal.services.readership import Readership
 from portal.services.receipts import Receipts
 from portal.services.receiving import Receiving
@@ -193,7 +194,7 @@ def _assemble(
     names = Names(database)
     uploads = UploadRegister(database, log, access, blobs, clock, node)
     filing = Filing(database, log, access, titles)
-    receiving = Receiving(database, access, ring, blobs, filing, uploads, clock)
+    receiving = Receiving(database, access, ring, blobs, filing, uploads, Quotas(database, settings), clock)
     deposit = Deposit(database, access, labels, receiving, settings)
     resumable = Resumable(database, log, access, ring, deposit, alarm, settings, clock)
     release = Release(database, log, access, ring, blobs, alarm)

@@ -83,9 +83,16 @@ def _form(values: MultiDict[str, str], problem: str = "", status: int = 200) -> 
             problem=problem,
             size_limit=limit,
             limit_words=size_words(limit),
+            room_words=_room_words(),
         ),
         status,
     )
+
+
+def _room_words() -> str:
+    """Return how much one may still send, in words; nothing where there is no quota."""
+    left = runtime().deposit.receiving.quotas.left(current_actor())
+    return "" if left is None else size_words(left)
 
 
 @signed_in(Role.PARTNER)
@@ -170,6 +177,7 @@ def version_form(document_id: str) -> ResponseReturnValue:
         chip=chip(page.document.label),
         size_limit=limit,
         limit_words=size_words(limit),
+        room_words=_room_words(),
     )
 
 

@@ -1,5 +1,6 @@
 import { fileIcon, share, size, Speed, timeLeft, titleFrom } from "../format.js";
 import { element, icon } from "../page.js";
+import { Pieces, giveUp, keyOf } from "./pieces.js";
 import { Transfer } from "./transfer.js";
 
 let count = 0;
@@ -19,6 +20,7 @@ export class Row {
     this.#changed = changed;
     this.id = `upload-${++count}`;
     this.key = freshKey();
+    this.pieceKey = keyOf(file, this.key);
     this.tried = false;
     this.title = element("input", { class: "form-control", id: `${this.id}-title`, maxlength: "300", required: true, autocomplete: "off" });
     this.title.value = title || titleFrom(file.name);
@@ -48,6 +50,15 @@ export class Row {
     this.label.options[0].textContent = marking ? `As chosen: ${marking}` : "As chosen for all";
   }
 
+  /** Go on with an upload that is under way. */
+  goesOn(item) {
+    this.url = item.url;
+    this.sent = item.stored;
+    this.title.value = item.title;
+    this.known = item;
+    this.#set("waiting");
+  }
+
   queue() {
     this.#set("queued");
   }
@@ -58,14 +69,16 @@ export class Row {
     this.#cancelled = false;
     this.speed = new Speed();
     this.speed.add(performance.now(), 0);
-    this.#transfer = new Transfer();
+    const pieces = "metadata" in request;
+    this.#transfer = pieces ? new Pieces(this.url ?? null) : new Transfer();
     this.#set("sending");
     // After a lost connection nobody knows whether the file arrived: asked first, so that it is not sent for nothing.
-    const known = this.tried ? await request.arrived() : null;
+    const known = this.tried && !pieces ? await request.arrived() : null;
     if (known) return this.#set("done", { ...known, receipt: request.receipt(known) });
     if (this.#cancelled) return this.#set("waiting");
     this.tried = true;
-    const result = await this.#transfer.send({ ...request, file: this.file }, (bytes) => this.#progressed(bytes));
+    const result = await this.#transfer.send({ ...request, file: this.file }, (bytes, anew) => this.#progressed(bytes, anew));
+    if (pieces) this.url = this.#transfer.url;
     this.#transfer = null;
     if (result.ok) this.#set("done", { ...result.answer, receipt: request.receipt(result.answer) });
     else if (result.cancelled) this.#set("waiting");
@@ -79,12 +92,14 @@ export class Row {
   }
 
   remove() {
+    if (this.url) giveUp(this.url);
     this.state = "removed";
     this.node.remove();
     this.#changed(this, `${this.file.name} removed.`);
   }
 
-  #progressed(bytes) {
+  #progressed(bytes, anew = false) {
+    if (anew) this.speed = new Speed();
     this.sent = Math.min(bytes, this.file.size);
     this.speed.add(performance.now(), this.sent);
     this.bar.value = share(this.sent, this.file.size);
@@ -110,7 +125,7 @@ export class Row {
       case "failed":
         return [
           this.#line(this.#mark("bad", "circle-x", `Not taken: ${facts.detail || facts.title}`), ` ${facts.mend}`),
-          ...(state === "failed" && this.titleField ? [this.titleField] : []),
+          ...(state === "failed" && this.titleField && !this.known ? [this.titleField] : []),
         ];
       case "queued":
         return [this.#line(`${whole} · waits for its turn`)];
@@ -121,7 +136,7 @@ export class Row {
       case "done":
         return [this.#line(this.#mark("good", "circle-check", "Received whole."), ` ${whole} · entry ${Number(facts.log_entry).toLocaleString("en-GB")}`)];
       default:
-        return [this.#line(`${whole} · ready to send`), ...(this.titleField ? [this.titleField] : [])];
+        return [this.#line(this.known ? `${size(this.sent)} of ${whole} are in store · ready to go on as “${this.known.title}”, ${this.known.marking}` : `${whole} · ready to send`), ...(this.titleField && !this.known ? [this.titleField] : [])];
     }
   }
 

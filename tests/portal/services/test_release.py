@@ -10,7 +10,9 @@ import pytest
 
 from crypto.parts import PartsReader, PartWriter
 from policies.requests import Action
-from portal.errors import Unavailable
+from portal import models
+from portal.errors import NotFound, Unavailable
+from portal.services import release as release_module
 from portal.services.release import Transfer
 from tests.portal.attack import actor, open_copy, recorded
 from tests.portal.worlds import World
@@ -49,7 +51,15 @@ def test_a_transfer_whose_store_fails_midway_is_recorded_as_failed(world: World)
         opened._content.close()
         content = in_two_parts(world, document)
         transfer = Transfer(
-            release._log, release._alarm, permission, opened._intent, opened._receipt, content, 0, 22
+            release._log,
+            release._alarm,
+            permission,
+            opened._intent,
+            opened._receipt,
+            content,
+            0,
+            22,
+            lambda: None,
         )
         pieces = iter(transfer)
         assert hashlib.sha256(next(pieces)).digest() == permission.released.sha256
@@ -57,3 +67,22 @@ def test_a_transfer_whose_store_fails_midway_is_recorded_as_failed(world: World)
             next(pieces)
         transfer.close()
     assert [(r.get("outcome"), r.get("bytes_handed")) for r in records] == [(None, None), ("failed", 11)]
+
+
+def test_a_running_transfer_is_cut_when_its_grant_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release_module, "LOOK_AGAIN", 0)
+    document = world.deposited(bytes(3 << 20))
+    permission = world.runtime.release.permit(actor(world, "official"), Action.DOCUMENT_READ, document)
+    transfer = world.runtime.release.open(permission)
+    pieces = iter(transfer)
+    next(pieces)
+    with world.runtime.database.write(0) as session:
+        for row in session.query(models.Membership).filter_by(person_id=world.people["official"]):
+            row.valid_until = world.runtime.clock()
+    with recorded(world) as records:
+        with pytest.raises(NotFound):
+            next(pieces)
+        transfer.close()
+    assert [record.get("decision") for record in records] == ["deny", None]
+    assert records[-1]["outcome"] == "aborted"
+    assert records[-1]["bytes_handed"] < 2 << 20
