@@ -31,6 +31,7 @@ _CONTENT = {
     "Mast loads under ice.xlsx": 310_000,
     "Site photographs, northern pier.zip": 18_600_000,
 }
+_LAPSED = "Radar recordings, night run"
 _ENCODE = """async ([png, quality]) => {
     const image = await createImageBitmap(await (await fetch("data:image/png;base64," + png)).blob());
     const canvas = new OffscreenCanvas(image.width, image.height);
@@ -52,6 +53,8 @@ class Picture:
     act: Callable[[Page, Demo], None] | None = None
     theme: str = "light"
     height: int = _HEIGHT
+    errors: str = "$^"
+    """What the browser may report meanwhile."""
 
 
 def _view(page: Page, demo: Demo) -> None:
@@ -87,6 +90,11 @@ def _ask_why(page: Page, demo: Demo) -> None:
     )
 
 
+def _refused(page: Page, demo: Demo) -> None:
+    """Open a document for which the clearance has ended."""
+    page.goto(f"{demo.url}/documents/{demo.document('official', title=_LAPSED)['id']}")
+
+
 def _first_entry(page: Page, demo: Demo) -> None:
     page.goto(f"{demo.url}{page.locator('main li.entry .entry-no a').first.get_attribute('href')}")
 
@@ -97,6 +105,7 @@ PICTURES = (
     Picture("upload", "partner", "/send", _prepare_sending, height=1200),
     Picture("official-documents", "official", "/documents"),
     Picture("document", "official", "/documents", _view),
+    Picture("denied", "official-lapsed", "/documents", _refused, errors="status of 403"),
     Picture("officer-person", "officer", "/officer/people", _first_person),
     Picture("why", "officer", "/officer/why", _ask_why, height=1000),
     Picture("timeline", "auditor", "/audit", theme="dark"),
@@ -113,6 +122,7 @@ def take(browser: Browser, demo: Demo, pictures: Sequence[Picture]) -> dict[str,
     for picture in pictures:
         with visits.page(
             picture.role,
+            picture.errors,
             color_scheme=picture.theme,
             viewport={"width": _WIDTH, "height": picture.height},
             device_scale_factor=_SCALE,

@@ -100,6 +100,7 @@ def _welcome(secret: str, shared: str, problem: str = "", status: int = 200) -> 
             until=moment_words(link.expires),
             shared=shared,
             spaced=" ".join(shared[i : i + 4] for i in range(0, len(shared), 4)),
+            address=address_of_secret,
             qr=Markup(  # noqa: S704 - made of squares, by segno
                 segno.make(address_of_secret, error="m").svg_inline(
                     border=2, light="white", svgclass=None, lineclass=None, omitsize=True
