@@ -208,6 +208,26 @@ OPTIONS = [
     Thing(value="b", words="Tomasina Wilkes", sub="t.wilkes@kestrel.example · Kestrel Avionics Ltd"),
     Thing(value="c", words="توماس ويلك", sub="t.wilk@fjordline.example · Fjordline Marine AS"),
 ]
+OFFER = Thing(
+    hint="Choices are those that your clearance and this system both allow.",
+    classifications=[
+        Thing(value=f"{lacv}", words=marking(lacv).name, hint="", lacv=lacv, checked=lacv == 2)
+        for lacv in (1, 2, 3)
+    ],
+    groups=[
+        Thing(
+            name="administrative",
+            legend="Administrative",
+            hint="It decides nothing.",
+            single=False,
+            values=[
+                Thing(value="staff", words="STAFF", checked=True, stands_with=""),
+                Thing(value="medical", words="MEDICAL", checked=False, stands_with=""),
+            ],
+        )
+    ],
+)
+CHOSEN_LABEL = Thing(text="NATO RESTRICTED STAFF", lacv=2)
 PROGRAMMES = [Thing(id="a", name="Harbour Watch"), Thing(id="b", name="Clear Span")]
 THEMES = [
     Thing(value="", label="As the system", current=True),

@@ -22,8 +22,8 @@ def widths(desk: str, phone: str) -> Any:
     return pytest.mark.parametrize(
         ("role", "width"),
         [
-            pytest.param(desk, 1440, id="1440"),
-            pytest.param(phone, 390, id="390", marks=pytest.mark.thorough),
+            pytest.param(desk, 1440, id="1440-light"),
+            pytest.param(phone, 390, id="390-dark", marks=pytest.mark.thorough),
         ],
     )
 
@@ -59,8 +59,10 @@ def place(page: Page, name: str) -> Locator:
 def signed_in_and_out(visits: Visits, role: str, width: int) -> Iterator[Page]:
     """Sign in as a role by keyboard, and out again at the end."""
     person = visits.demo.people[role]
-    window = {"width": width, "height": 900}
-    with visits.page(None, viewport=window, reduced_motion="reduce", accept_downloads=True) as page:
+    window, theme = {"width": width, "height": 900}, "light" if width > 1000 else "dark"
+    with visits.page(
+        None, viewport=window, color_scheme=theme, reduced_motion="reduce", accept_downloads=True
+    ) as page:
         page.goto(f"{visits.demo.url}/sign-in")
         write(page, page.locator("#email"), person["email"])
         write(page, page.locator("#password"), person["password"])

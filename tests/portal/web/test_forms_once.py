@@ -20,6 +20,7 @@ HARMLESS = (
     "documents.archive",
     "officer.ask_why",
     "officer.chosen_organisation",
+    "releases.choose",
     "theme-choice",
     'role="search"',
     "data-upload",
