@@ -19,6 +19,7 @@ from portal.errors import Conflict, Invalid
 from portal.services.rotations import KINDS, RotationView
 
 _LOOK_EVERY = 0.5
+_KEY_ID = 16
 
 
 @click.group()
@@ -154,6 +155,26 @@ def restore(data: Path, source: Path, identity: Path | None, passphrase_file: Pa
         click.echo(
             f"{len(found.lost)} keys are newer than the backup and do not open: {', '.join(found.lost)}"
         )
+
+
+@keys.command()
+@acting_options
+@click.argument("what", metavar="DOCUMENT[/VERSION]|KEY")
+def reencrypt(data: Path, token: str, what: str) -> None:
+    """Encrypt content anew under new keys: of one version, or of all whose keys a KEK wraps.
+
+    For a key that is believed exposed; rotate its KEK first.
+    """
+    with acting(data, token) as (runtime, actor):
+        document, _, number = what.partition("/")
+        versions = (
+            [(document, int(number or 1))]
+            if len(document) > _KEY_ID
+            else runtime.reencryption.under(actor, what)
+        )
+        for done, (document_id, version) in enumerate(versions, 1):
+            runtime.reencryption.version(actor, document_id, version)
+            click.echo(f"{done:,} of {len(versions):,}: {document_id}/{version}")
 
 
 @keys.command()

@@ -28,6 +28,8 @@ from portal.services.key_seal import KeySeal
 from portal.services.rotations import ROOT, Rotations, RotationView
 from portal.settings import Settings
 
+_RETIRED_FOR = timedelta(hours=12)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
@@ -199,6 +201,21 @@ class Keys:
         self._key_seal.look(now=True)
         if not self._key_seal.sealed:
             self._rotations.sweep()
+            self._destroy_retired()
+
+    def _destroy_retired(self) -> None:
+        """Destroy KEKs that were retired half a day ago: copies of destroyed documents in backups end with them."""
+        row = models.Key
+        query = select(row.id).where(
+            row.kind == "kek", row.state == "retired", row.changed < self._clock() - _RETIRED_FOR
+        )
+        with self._database.read() as session:
+            due = session.scalars(query).all()
+        for key in self._ring.stored() if due else ():
+            if key.id in due and not self._documents(key):
+                details = {"key": key.id, "key_kind": key.kind, "version": key.version, "domain": key.domain}
+                self._log.append(Event(action="keys.destroy", details=details))
+                self._ring.change_state(key.id, KeyState.DESTROYED)
 
     def _allowed(self, actor: Actor) -> None:
         with self._database.read() as session:
@@ -220,9 +237,12 @@ class Keys:
     def _documents(self, key: WrappedKey) -> int:
         if key.kind != "kek":
             return 0
-        query = select(func.count()).where(models.KEK_OF_VERSION.in_([_prefix(key)]))
+        prefix = _prefix(key)
+        filed = select(func.count()).where(models.KEK_OF_VERSION.in_([prefix]))
+        underway = select(models.ResumableUpload.wrapped_dek)
         with self._database.read() as session:
-            return session.scalar(query) or 0
+            waiting = sum(wrapped.startswith(prefix) for wrapped in session.scalars(underway))
+            return (session.scalar(filed) or 0) + waiting
 
     def _view(
         self, key: WrappedKey, names: dict[str, str], documents: dict[bytes, int], newest: bool

@@ -114,7 +114,8 @@ class Rotations:
 
     def order_due(self) -> int:
         """Order the rotation of every KEK that is older than the settings allow; returns how many."""
-        least = self._clock() - timedelta(days=self._settings.key_rotation_days)
+        # A day early: what is promised of backups counts on the day that the older key is gone.
+        least = self._clock() - timedelta(days=max(self._settings.key_rotation_days - 1, 0.5))
         newest: dict[str, WrappedKey] = {}
         for key in self._ring.stored():
             if key.kind == "kek" and key.version > getattr(newest.get(key.domain), "version", 0):

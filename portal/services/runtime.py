@@ -56,6 +56,7 @@ from portal.services.quotas import Quotas
 from portal.services.readership import Readership
 from portal.services.receipts import Receipts
 from portal.services.receiving import Receiving
+from portal.services.reencryption import Reencryption
 from portal.services.release import Release
 from portal.services.releases import Releases
 from portal.services.resumable import Resumable
@@ -108,6 +109,7 @@ class Runtime:
     ring: KeyRing
     key_seal: KeySeal
     rotations: Rotations
+    reencryption: Reencryption
     keys: Keys
     releases: Releases
     status: Status
@@ -255,6 +257,7 @@ def _assemble(
         ring=ring,
         key_seal=key_seal,
         rotations=rotations,
+        reencryption=Reencryption(database, log, access, ring, blobs, manifests, uploads, alarm),
         keys=Keys(database, log, access, ring, rotations, key_seal, settings, clock),
         releases=Releases(database, log, access, clock, alarm),
         status=Status(database, log, access, settings, clock, fsck),
