@@ -34,6 +34,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "rescue": "portal.cli.rescue:rescue",
         "rules": "portal.cli.rules:rules",
         "serve": "portal.cli.serving:serve",
+        "spill": "portal.cli.spill:spill",
         "users": "portal.cli.users:users",
         "worker": "portal.cli.serving:worker",
     }

@@ -63,6 +63,7 @@ from portal.services.resumable import Resumable
 from portal.services.root_keys import open_ring
 from portal.services.rotations import Rotations
 from portal.services.security_policy import ActivePolicy
+from portal.services.spills import Spills
 from portal.services.status import Status
 from portal.services.titles import Titles
 from portal.services.tracing import Tracing
@@ -112,6 +113,7 @@ class Runtime:
     reencryption: Reencryption
     keys: Keys
     releases: Releases
+    spills: Spills
     status: Status
     tracing: Tracing
 
@@ -260,6 +262,7 @@ def _assemble(
         reencryption=Reencryption(database, log, access, ring, blobs, manifests, uploads, alarm),
         keys=Keys(database, log, access, ring, rotations, key_seal, settings, clock),
         releases=Releases(database, log, access, clock, alarm),
+        spills=Spills(database, log, access, titles, clock, alarm),
         status=Status(database, log, access, settings, clock, fsck),
         tracing=Tracing(database, log, access, cursors, log_names, names, alarm),
     )

@@ -73,7 +73,7 @@ class Titles:
         ids = session.scalars(
             select(models.Document.id)
             .where(
-                models.Document.programme_id == programme_id, models.Document.state != DocumentState.DESTROYED
+                models.Document.programme_id == programme_id, models.Document.state == DocumentState.RECEIVED
             )
             .order_by(models.Document.created, models.Document.id)
         ).all()

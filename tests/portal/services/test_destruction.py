@@ -27,16 +27,19 @@ REASON = "The contract has ended."
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     built = build_world(tmp_path_factory.mktemp("destruction") / "data")
-    levels = ("UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL", "SECRET")
-    for name in ("officer", "officer-second"):
-        factories.add_clearance(
-            built.runtime.database, built.people[name], levels, {"Context": ["NATO"]}, start=BEGINNING
-        )
-        factories.add_briefing_if_needed(built, name) if hasattr(
-            factories, "add_briefing_if_needed"
-        ) else None
+    clear(built)
     yield built
     built.runtime.close()
+
+
+def clear(world: World) -> None:
+    """Give both officers the clearance that they need to act on documents."""
+    levels = ("UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL", "SECRET")
+    for name in ("officer", "officer-second"):
+        person = world.people[name]
+        factories.add_clearance(
+            world.runtime.database, person, levels, {"Context": ["NATO"]}, start=BEGINNING
+        )
 
 
 def actor(world: World, name: str) -> Actor:
