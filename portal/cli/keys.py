@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -159,7 +159,7 @@ def restore(data: Path, source: Path, identity: Path | None, passphrase_file: Pa
 
 @keys.command()
 @acting_options
-@click.argument("what", metavar="DOCUMENT[/VERSION]|KEY")
+@click.argument("what", metavar="DOCUMENT/VERSION|KEY")
 def reencrypt(data: Path, token: str, what: str) -> None:
     """Encrypt content anew under new keys: of one version, or of all whose keys a KEK wraps.
 
@@ -167,11 +167,11 @@ def reencrypt(data: Path, token: str, what: str) -> None:
     """
     with acting(data, token) as (runtime, actor):
         document, _, number = what.partition("/")
-        versions = (
-            [(document, int(number or 1))]
-            if len(document) > _KEY_ID
-            else runtime.reencryption.under(actor, what)
-        )
+        versions: Sequence[tuple[str, int]] = ((document, int(number)),) if number.isdecimal() else ()
+        if len(what) == _KEY_ID:
+            versions = runtime.reencryption.under(actor, what)
+        elif not versions:
+            raise Invalid(f"{what!r} names no version.", mend="Write DOCUMENT/VERSION, or the id of a KEK.")
         for done, (document_id, version) in enumerate(versions, 1):
             runtime.reencryption.version(actor, document_id, version)
             click.echo(f"{done:,} of {len(versions):,}: {document_id}/{version}")

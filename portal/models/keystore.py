@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from sqlalchemy import Engine, case, insert, select, update
+from sqlalchemy import Engine, case, insert, literal, select, update
 
 from crypto.keyring import WrappedKey
 from portal.clock import system_clock
+from portal.models.base import Moment
 from portal.models.installation import Key
 
 
@@ -47,6 +48,8 @@ class DatabaseKeyStore:
         """Write state and wrapping of keys that are kept already, in one transaction."""
         with self._writing.begin() as connection:
             for key in keys:
-                since = case((Key.state != str(key.state), system_clock()), else_=Key.changed)
+                since = case(
+                    (Key.state != str(key.state), literal(system_clock(), Moment())), else_=Key.changed
+                )
                 values = {"state": str(key.state), "wrapped": key.wrapped, "changed": since}
                 connection.execute(update(Key).where(Key.id == key.id).values(values))

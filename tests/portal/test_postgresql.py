@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from sqlalchemy.exc import DBAPIError
 
 from bench.postgresql import PLACES, served
 from portal import models
+from portal.audit import Event
+from portal.clock import system_clock
 from portal.errors import Unavailable
 from portal.models.database import Database, make_engine
 from portal.services.document_rows import SORTS
+from portal.services.rotations import KINDS
 from tests.portal.worlds import World, build_world
 from tests.services import require_program
 
@@ -122,3 +126,23 @@ def test_a_server_that_is_not_there_is_unavailable(world: World, tmp_path: Path)
     database = Database(engine, world.runtime.database.seals)
     with pytest.raises(Unavailable, match="database does not answer"), database.read() as session:
         session.scalar(select(models.Document.id))
+
+
+def test_keys_of_every_kind_are_rotated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = world.deposited(b"Under a new key")
+    runtime = world.runtime
+    rotations = runtime.rotations
+    ordered = [
+        rotations.order(kind, domain, Event(action="keys.rotate"))
+        for kind in KINDS
+        for domain in (runtime.keys.domains() if kind == "kek" else ("",))
+        if kind != "binding"
+    ]
+    for hours in (1, 2):
+        later = timedelta(hours=hours)
+        monkeypatch.setattr(rotations, "_clock", lambda later=later: system_clock() + later)
+        rotations.work()
+    assert {(view.state, view.failed) for view in map(rotations.one, ordered)} == {("done", 0)}
+    assert {key.state for key in runtime.ring.stored() if key.kind == "kek"} == {"active", "retired"}
+    assert not [found for unit in runtime.fsck.plan() for found in runtime.fsck.check(unit).findings]
+    assert world.get(f"/documents/{document}/content", "official").data == b"Under a new key"

@@ -103,3 +103,9 @@ def test_a_backup_that_does_not_fit_restores_nothing(world: World, tmp_path: Pat
     settings.write_text(settings.read_text() + '\nname = "another.example"\n')
     foreign = run(world, "restore", "--file", str(out), "--identity", str(tmp_path / "identity"), token=False)
     assert isinstance(foreign.exception, Conflict)
+
+
+def test_a_version_is_encrypted_anew_by_its_name(world: World) -> None:
+    document = world.deposited(b"exposed")
+    assert f"1 of 1: {document}/1" in run(world, "reencrypt", f"{document}/1").stdout
+    assert isinstance(run(world, "reencrypt", document).exception, Invalid)

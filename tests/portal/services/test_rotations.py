@@ -298,3 +298,18 @@ def test_a_moved_key_row_is_not_laundered(world: World, clock: Shifted) -> None:
     with pytest.raises(NotFound):
         again.rotations.order("kek", f"{world.programme}/SECRET", ORDER)
     again.close()
+
+
+def test_a_retired_kek_is_destroyed_by_itself_half_a_day_later(world: World, clock: Shifted) -> None:
+    document = world.deposited(b"content")
+    rotate(world, clock, "kek", f"{world.programme}/SECRET")
+    care = world.runtime.keys
+    care._clock = clock
+    clock.by = timedelta(hours=11)
+    care.sweep()
+    assert keys_of(world, "kek")[0].state == KeyState.RETIRED
+    clock.by = timedelta(hours=13)
+    care.sweep()
+    assert (keys_of(world, "kek")[0].state, keys_of(world, "kek")[0].wrapped) == (KeyState.DESTROYED, b"")
+    assert len(world.records(action="keys.destroy")) == 1
+    assert world.get(f"/documents/{document}/content", "official").data == b"content"
