@@ -88,18 +88,20 @@ class Crowd:
             "granted_by": None,
         }
 
-    def programmes(self, connection: Connection, count: int, lead: str) -> tuple[str, ...]:
+    def programmes(
+        self, connection: Connection, count: int, lead: str, name: str = "Programme"
+    ) -> tuple[str, ...]:
         rows = []
         for number in range(count):
             row_id = models.new_id()
-            name = self._rows.text("programmes", row_id, "name_sealed", f"Programme {number:03}")
+            sealed = self._rows.text("programmes", row_id, "name_sealed", f"{name} {number:03}")
             rows.append(
                 {
                     "id": row_id,
                     "lead_organisation_id": lead,
                     "active": True,
                     "created": self._since,
-                    "name_sealed": name,
+                    "name_sealed": sealed,
                 }
             )
         self._rows.put(connection, models.Programme, rows)

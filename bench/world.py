@@ -34,6 +34,7 @@ from portal.audit import Event
 from portal.cli.demonstration.clock import HistoryClock
 from portal.clock import system_clock
 from portal.identity.sessions import SessionLimits, Sessions
+from portal.models.base import microseconds
 from portal.services import installation
 from portal.services.root_keys import open_ring
 from portal.services.runtime import Runtime, open_portal
@@ -65,7 +66,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a world is."""
+    """How large a world is; `idle` programmes have no documents, and one person is a member of these too."""
 
     documents: int = 100_000
     programmes: int = 20
@@ -73,9 +74,10 @@ class Size:
     companies: int = 10
     people: int = 0
     records: int = 0
+    idle: int = 0
 
 
-FULL = Size(1_000_000, 500, 2_000, companies=200, people=10_000, records=200_000)
+FULL = Size(1_000_000, 500, 2_000, companies=200, people=10_000, records=200_000, idle=9_500)
 """The world for which `web.md` states its limits."""
 
 
@@ -183,9 +185,11 @@ class _Builder:
             )
             programmes = crowd.programmes(connection, self.size.programmes, organisation)
             crowd.people(connection, self.size.people, [organisation, *companies], programmes)
+            idle = crowd.programmes(connection, self.size.idle, organisation, "Idle programme")
             partner = (companies[-1], Role.PARTNER, programmes, LEVELS)
             measuring = {
                 "official": (organisation, Role.OFFICIAL, programmes, LEVELS),
+                "broad": (organisation, Role.OFFICIAL, (*programmes, *idle), LEVELS),
                 "typical": (organisation, Role.OFFICIAL, programmes[:12], LEVELS),
                 "narrow": (organisation, Role.OFFICIAL, programmes[-1:], LEVELS[:2]),
                 "partner": partner,
@@ -256,7 +260,8 @@ class _Builder:
                     versions.append(self.version(head, labels[index]))
                     place = (head["programme_id"], index + 1, head["originator_id"], lead, head["state"])
                     counters[place] += 1
-                    packs[head["programme_id"]].append(PackEntry(head["id"], digests[index], title))
+                    created = microseconds(head["created"])
+                    packs[head["programme_id"]].append(PackEntry(head["id"], digests[index], title, created))
                 self.rows.put(connection, models.Document, heads)
                 self.rows.put(connection, models.Version, versions)
             names = [column.key for column in models.Counter.__table__.primary_key.columns]

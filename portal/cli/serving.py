@@ -20,6 +20,7 @@ from portal.cli.server import ServerSettings
 from portal.cli.server import serve as run_server
 from portal.errors import PortalError
 from portal.jobs.housekeeping import KEYS_EVERY, Rounds
+from portal.jobs.warming import Warming
 from portal.services.runtime import Runtime, open_portal
 from portal.settings import Settings, load_settings
 
@@ -34,6 +35,7 @@ class Node:
         self._on_serving = on_serving
         self._runtime: Runtime | None = None
         self._rounds: list[Rounds] = []
+        self._warming: Warming | None = None
 
     def run(self, server: ServerSettings) -> None:
         """Serve until SIGTERM or SIGINT; ends the interpreter, with status 0 when all went well."""
@@ -60,16 +62,20 @@ class Node:
             sys.exit(_BOOT_FAILED)
 
     def begin(self) -> None:
-        """Connections are taken: start the rounds of housekeeping and say so."""
+        """Connections are taken: start the rounds of housekeeping, read what searches need, and say so."""
         assert self._runtime is not None
         self._rounds = [Rounds(self._runtime.housekeeping), Rounds(self._runtime.keys, KEYS_EVERY)]
         for rounds in self._rounds:
             rounds.start()
+        self._warming = Warming(self._runtime.titles, self._runtime.database)
+        self._warming.start()
         if self._on_serving is not None:
             self._on_serving()
 
     def end(self) -> None:
         """Record an orderly stop and close everything."""
+        if self._warming is not None:
+            self._warming.stop()
         for rounds in self._rounds:
             rounds.stop()
         if self._runtime is not None:

@@ -21,6 +21,11 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+def microseconds(moment: datetime) -> int:
+    """Return an aware time as the database holds it: whole microseconds since 1970 UTC."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
 class Moment(TypeDecorator[datetime]):
     """An aware time, stored as whole microseconds since 1970 UTC: exact, sortable, alike in every database."""
 
@@ -33,7 +38,7 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("times in the database are aware")
-        return (value - _EPOCH) // _MICROSECOND
+        return microseconds(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
         """Read microseconds back as an aware time in UTC; what is no time becomes one that nobody ever sealed."""

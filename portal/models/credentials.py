@@ -47,7 +47,10 @@ class SessionRecord(SealedRow):
     """A signed-in session, found by the SHA-256 of the secret in the browser's cookie."""
 
     __tablename__ = "sessions"
-    __table_args__ = (Index("ix_sessions_person", "person_id"),)
+    __table_args__ = (
+        Index("ix_sessions_person", "person_id"),
+        Index("ix_sessions_ended_seen", "ended", "seen"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     secret_hash: Mapped[bytes] = mapped_column(Octets(32), unique=True)

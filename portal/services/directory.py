@@ -119,9 +119,11 @@ class Wanted:
 class Directory:
     """Reads the directory inside a session of the caller's."""
 
-    def __init__(self, database: Database, cursors: Cursors, clock: Clock, alarm: Alarm) -> None:
+    def __init__(
+        self, database: Database, cursors: Cursors, clock: Clock, alarm: Alarm, names: Names
+    ) -> None:
         self._seals = database.seals
-        self._names = Names(database)
+        self._names = names
         self._cursors = cursors
         self._clock = clock
         self._alarm = alarm

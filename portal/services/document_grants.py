@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-from sqlalchemy import Select, Subquery, and_, literal, or_, select, true, union_all
+from sqlalchemy import Select, Subquery, Table, and_, literal, or_, select, true, union_all
 from sqlalchemy.orm import Session
 
 from policies import requests as rq
@@ -26,6 +26,7 @@ _Query: TypeAlias = Select[
     models.OriginatorControl,
     models.OriginatorConsent,
 ]
+_RELEASES = cast(Table, models.DocumentRelease.__table__).c
 _KINDS = (models.DocumentRelease, models.OriginatorControl, models.OriginatorConsent)
 
 
@@ -108,41 +109,33 @@ def released_to(
     """
     table, document = models.DocumentRelease, models.Document
     consent, control = models.OriginatorConsent, models.OriginatorControl
+    head = (document.programme_id, document.label_id, document.originator_id, document.addressee_id)
+    # Outer joins, so that the releases are looked at first, and not every document.
     query = (
-        select(
-            table,
-            consent,
-            control,
-            document.id,
-            document.programme_id,
-            document.label_id,
-            document.originator_id,
-        )
-        .join(document, document.id == table.document_id)
+        select(table, consent, control, document.state, *head)
+        .outerjoin(document, document.id == table.document_id)
         .outerjoin(consent, consent.id == table.consent_id)
         .outerjoin(control, control.document_id == table.document_id)
         .where(
             or_(
                 and_(table.to_kind == ReleasedTo.PERSON.value, table.to_id == subject.person_id),
                 and_(table.to_kind == ReleasedTo.ORGANISATION.value, table.to_id == subject.organisation_id),
-                and_(
-                    table.to_kind == ReleasedTo.PROGRAMME.value, one_of(table.__table__.c.to_id, programmes)
-                ),
-            ),
-            document.state == rq.DocumentState.RECEIVED.value,
-            document.originator_id != subject.organisation_id,
-            document.addressee_id != subject.organisation_id,
+                and_(table.to_kind == ReleasedTo.PROGRAMME.value, one_of(_RELEASES.to_id, programmes)),
+            )
         )
     )
     standing: dict[str, Released] = {}
     controlled: set[str] = set()
     agreed: set[tuple[str, str]] = set()
     for row in session.execute(query):
-        release, agreement, controls = row[:3]
+        release, agreement, controls, state, *_ = row
+        own = subject.organisation_id in row[6:]
+        if state != rq.DocumentState.RECEIVED.value or own:
+            continue
         if controls is not None and _period(controls).contains(now):
             controlled.add(release.document_id)
         if _period(release).contains(now):
-            standing[release.document_id] = Released(*row[3:])
+            standing[release.document_id] = Released(release.document_id, *row[4:7])
             in_force = agreement if agreement is not None and _period(agreement).contains(now) else None
             agreed.update((release.document_id, organisation) for organisation in _agreed(release, in_force))
     return [

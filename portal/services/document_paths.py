@@ -12,12 +12,9 @@ from enum import Enum
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, and_, or_
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from policies import requests as rq
-from portal.models.listed import one_of
+from portal.models.listed import hidden, one_of
 from portal.services.counters import Counters, Within
 from portal.services.document_rows import TABLE
 from portal.services.document_views import DocumentFilter, ProgrammeName
@@ -47,31 +44,8 @@ class Narrowed:
     originator: str | None
 
 
-class hidden(FunctionElement[Any]):  # noqa: N801 - it reads like a function of SQL
-    """A column that SQLite looks for no index for; other databases see the column itself."""
-
-    inherit_cache = True
-    name = "hidden"
-
-    def __init__(self, column: Column[Any]) -> None:
-        super().__init__(column)
-        self.type = column.type
-
-
-@compiles(hidden)
-def _as_it_is(element: hidden, compiler: SQLCompiler, **more: Any) -> str:
-    return compiler.process(element.clauses.clauses[0], **more)
-
-
-@compiles(hidden, "sqlite")
-def _with_a_plus(element: hidden, compiler: SQLCompiler, **more: Any) -> str:
-    return f"+{compiler.process(element.clauses.clauses[0], **more)}"
-
-
 def choose(counters: Counters, within: Within, wanted: DocumentFilter, narrowed: Narrowed, rows: int) -> Path:
     """Return the path on which the fewest rows are read for a page of `rows` rows."""
-    if wanted.text:
-        return Path.FOUND
     total = max(1, counters.total)
     met = within.of(wanted.programme, narrowed.labels if wanted.label else None, narrowed.originator)
     share = max(met, 1) / total
@@ -99,11 +73,13 @@ def first_programmes(
     within: Within,
     rows: int,
 ) -> Iterator[Sequence[str]]:
-    """Yield the programmes that a page sorted by programme looks into: the first that fill it, then all that remain.
+    """Yield the programmes that a page sorted by programme looks into: the first that fill it, then all that remain
+    and have anything within reach.
 
     `begin` is the place in the order where the page begins, whose first value is the programme's in `order`.
     """
-    left = [one.id for one in order[int(begin[0]) if begin else 0 :] if one.id in wanted]
+    there = order[int(begin[0]) if begin else 0 :]
+    left = [one.id for one in there if one.id in wanted and within.by_programme.get(one.id)]
     some: list[str] = []
     number = 0
     for programme in left:

@@ -24,6 +24,7 @@ from policies import InvalidLabel, Label
 from portal import models
 from portal.errors import Tampered
 from portal.models import Seals, sealing
+from portal.models.listed import hidden
 from portal.services.access import Access
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
@@ -189,10 +190,13 @@ def page_query(
     programmes: Mapping[str, int],
     begin: Sequence[Any],
     limit: int,
+    *,
+    gathered: bool = False,
 ) -> Select[Any]:
     """Return the query of one page and one row more, from the place `begin` on (empty: from the first).
 
-    `programmes` says where each that can be met stands in the order by programme.
+    `programmes` says where each that can be met stands in the order by programme. `gathered`: few rows meet the
+    condition, so that they are gathered and sorted, and nothing is looked through in order.
 
     The rows hold a head's columns, its place in the order (`place_0`, …), and what belongs to it: its current
     version's columns (`v_…`) and its originator's (`o_…`).
@@ -201,7 +205,8 @@ def page_query(
     if begin:
         here, there = tuple_(*key), tuple_(*(literal(value) for value in begin))
         condition = and_(condition, here < there if descending else here > there)
-    order = [part.desc() for part in key] if descending else key
+    sorted_by = [hidden(part) for part in key] if gathered else key
+    order = [part.desc() for part in sorted_by] if descending else sorted_by
     place = [part.label(f"place_{number}") for number, part in enumerate(key)]
     # Cut to the page first: what belongs to the rows is looked up for these rows alone.
     page = select(TABLE, *place).where(condition).order_by(*order).limit(limit + 1).subquery("page")

@@ -18,14 +18,14 @@ from portal import models
 from portal.audit import AuditLog
 from portal.errors import Invalid, NotFound
 from portal.models.database import Database
-from portal.models.listed import one_of
+from portal.models.listed import hidden
 from portal.services.access import NO_SUCH_PROGRAMME, Access, Refusal
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
 from portal.services.counters import Counters, Within
 from portal.services.document_counts import MOST_COUNTED, by_programme, originators, up_to
 from portal.services.document_grants import released_to
-from portal.services.document_paths import Narrowed, Path, choose, first_programmes, hidden, reached
+from portal.services.document_paths import Narrowed, Path, choose, first_programmes, reached
 from portal.services.document_rows import (
     SORTS,
     TABLE,
@@ -34,6 +34,7 @@ from portal.services.document_rows import (
     position_of,
     programme_names,
 )
+from portal.services.document_search import Found, TitleSearch, found_rows
 from portal.services.document_views import (
     DocumentFilter,
     DocumentPage,
@@ -49,7 +50,6 @@ from portal.services.reach import Reach, Reaches
 from portal.services.titles import Titles
 
 __all__ = ["LONGEST_QUERY", "SORTS", "Documents"]
-_MOST_FOUND = 2_000
 _MOST_OFFERED = 256
 LONGEST_QUERY = 200
 _FILTERS = ("programme", "label", "text", "since", "own", "received", "originator")
@@ -72,7 +72,7 @@ class Documents:
         self._log = log
         self._access = access
         self._labels = labels
-        self._titles = titles
+        self._search = TitleSearch(titles)
         self._cursors = cursors
         self._alarm = alarm
         self._rows = DocumentRows(database.seals, access, alarm)
@@ -129,9 +129,10 @@ class Documents:
             narrowed = self._narrow(actor, action, reach, within, wanted)
             programmes = programme_names(session, reach.programmes)
             beyond_counters = around and bool(wanted.text or wanted.since or wanted.received)
-            rows = self._page(
+            page = self._page(
                 session, reach, within, wanted, narrowed, programmes, place, limit, beyond_counters
             )
+            rows = page.rows
             views = self._rows.views(actor, rows[:limit], reach, programmes)
             around_it = Overview(Page(views, None), programmes, {}, (), {})
             if around and wanted.own:
@@ -139,9 +140,15 @@ class Documents:
                 around_it = replace(around_it, tellable=tellable)
             if around:
                 around_it = replace(around_it, cleared_until=_cleared_until(subject))
-                total = (rows[0]["total"] if rows else 0) if beyond_counters else None
                 around_it = self._around(
-                    session, around_it, reach, within, wanted, narrowed, total, last_visit
+                    session,
+                    around_it,
+                    reach,
+                    within,
+                    wanted,
+                    narrowed,
+                    page if beyond_counters else None,
+                    last_visit,
                 )
         self._record_shown(actor, action, wanted, [view.id for view in views])
         following = None
@@ -185,14 +192,18 @@ class Documents:
         place: Sequence[Any],
         limit: int,
         counting: bool,
-    ) -> Sequence[Mapping[str, Any]]:
-        """Return a page's rows and one more; `counting` adds up to MOST_COUNTED of what is met as `total`."""
+    ) -> Found:
+        """Return a page's rows and one more; `counting`: with how many there are, up to MOST_COUNTED."""
         if not narrowed.programmes or not narrowed.labels:
-            return []
+            return Found(())
+        parts = _times(reach, wanted)
+        if wanted.text:
+            return self._search.page(
+                session, reach, within, wanted, narrowed, parts, programmes, place, limit, counting=counting
+            )
         path = choose(self._counters, within, wanted, narrowed, limit + 1)
-        parts = self._parts(session, reach, wanted, narrowed)
         tried = [narrowed]
-        if wanted.sort == "programme" and path is not Path.FOUND:
+        if wanted.sort == "programme":
             # Only the programmes that come first are asked, as many as fill the page.
             path = Path.PROGRAMME
             tried = [
@@ -211,7 +222,7 @@ class Documents:
             rows = [dict(row) for row in session.execute(query).mappings()]
             if len(rows) > limit:
                 break
-        return rows
+        return found_rows(rows)
 
     def _around(
         self,
@@ -221,21 +232,20 @@ class Documents:
         within: Within,
         wanted: DocumentFilter,
         narrowed: Narrowed,
-        bounded: int | None,
+        counted: Found | None,
         last_visit: datetime | None,
     ) -> Overview:
         fresh = self._fresh(session, reach, within, last_visit)
-        total = bounded
-        if total is None:
+        if counted is None:
             labels = narrowed.labels if wanted.label else None
-            total = within.of(wanted.programme, labels, narrowed.originator)
+            counted = Found((), within.of(wanted.programme, labels, narrowed.originator))
         return replace(
             begun,
             counts=within.by_programme,
             labels=self._used(reach, within),
             fresh=fresh,
-            total=total if bounded is None else min(total, MOST_COUNTED),
-            exact=bounded is None or bounded <= MOST_COUNTED,
+            total=counted.total,
+            exact=counted.exact,
             own=within.by_originator.get(reach.organisation_id, 0),
             originators=() if wanted.own else originators(session, within),
         )
@@ -320,24 +330,6 @@ class Documents:
             found = [row_id for row_id, label in reach.labels.items() if label == chosen]
             narrowed = replace(narrowed, labels=found)
         return narrowed
-
-    def _parts(
-        self, session: Session, reach: Reach, wanted: DocumentFilter, narrowed: Narrowed
-    ) -> Sequence[ColumnElement[bool]]:
-        """Return the conditions beside reach: times, and titles that a search found."""
-        parts: list[ColumnElement[bool]] = []
-        if wanted.since is not None:
-            parts.append(_since(reach, wanted.since))
-        if wanted.received is not None:
-            parts.append(TABLE.c.created >= wanted.received)
-        if wanted.text:
-            parts.append(one_of(TABLE.c.id, self._found(session, reach, wanted)))
-        return parts
-
-    def _found(self, session: Session, reach: Reach, wanted: DocumentFilter) -> Sequence[str]:
-        programmes = [wanted.programme] if wanted.programme else reach.programmes
-        labels, query = reach.digests.keys(), wanted.text or ""
-        return self._titles.search(session, programmes, labels, query, _MOST_FOUND)
 
     def _place(self, actor: Actor, wanted: DocumentFilter, cursor: str | None) -> Sequence[Any]:
         """Return where the page begins, nothing for the first; raises Invalid for a bad order or cursor."""
@@ -471,6 +463,16 @@ def _organisation_name(session: Session, organisation_id: str) -> str:
 def _cleared_until(subject: rq.Subject) -> datetime | None:
     ends = [grant.period.end for grant in subject.clearances]
     return None if None in ends else max(filter(None, ends), default=None)
+
+
+def _times(reach: Reach, wanted: DocumentFilter) -> Sequence[ColumnElement[bool]]:
+    """Return the conditions beside reach: times."""
+    parts: list[ColumnElement[bool]] = []
+    if wanted.since is not None:
+        parts.append(_since(reach, wanted.since))
+    if wanted.received is not None:
+        parts.append(TABLE.c.created >= wanted.received)
+    return parts
 
 
 def _since(reach: Reach, since: datetime) -> ColumnElement[bool]:

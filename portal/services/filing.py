@@ -19,6 +19,7 @@ from portal import models
 from portal.audit import AuditLog, Receipt
 from portal.audit.change import recorded_change
 from portal.errors import Conflict
+from portal.models.base import microseconds
 from portal.models.database import Database
 from portal.services.access import Access
 from portal.services.actor import Actor
@@ -159,9 +160,8 @@ class Filing:
             ),
             1,
         )
-        self._titles.add(
-            session, target.programme_id, PackEntry(target.document_id, label.digest, target.title)
-        )
+        entry = PackEntry(target.document_id, label.digest, target.title, microseconds(arrival.time))
+        self._titles.add(session, target.programme_id, entry)
 
     def _next_version(self, session: Session, target: Target, arrival: Arrival, size: int) -> None:
         document = session.get(models.Document, target.document_id)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -113,6 +113,12 @@ def grant_state(now: datetime, valid_from: datetime, valid_until: datetime | Non
     return GrantState.FUTURE if now < valid_from else GrantState.IN_FORCE
 
 
+def _membership(row: Any) -> models.Membership:
+    return models.Membership(
+        **{column.key: row._mapping[column.key] for column in models.Membership.__table__.columns}
+    )
+
+
 _Row = TypeVar("_Row", models.RoleGrant, models.ClearanceGrant, models.Membership, models.Briefing)
 
 
@@ -122,17 +128,23 @@ class GrantViews:
     def __init__(self, directory: Directory, clock: Clock) -> None:
         self._directory = directory
         self._clock = clock
+        self._memberships = models.VerifiedRows(models.Membership, models.Membership.person_id)
 
     def held_by(self, session: Session, people: Sequence[str]) -> Mapping[str, Holding]:
         """Return what each of these people holds now, in four queries; raises TamperedRow as `of`."""
         now = self._clock()
         ever = _of_people(session, models.ClearanceGrant, people)
         clearances = [row for row in ever if row.valid_until is None or row.valid_until > now]
-        memberships = _of_people(session, models.Membership, people, now)
+        # Somebody may be a member of ten thousand programmes: these are read once, and again when one has changed.
+        every = self._memberships.read(session, people)
+        memberships = [row for row in every if row.valid_until is None or row.valid_until > now]
         roles = _of_people(session, models.RoleGrant, people, now)
         briefings = _of_people(session, models.Briefing, people, now)
         ends: dict[str, datetime] = {}
-        held: list[GrantRow] = [*clearances, *memberships, *roles, *briefings]
+        ending = [row for row in memberships if row.valid_until is not None]
+        renewed = {(row.person_id, row.programme_id) for row in ending}
+        followed = [row for row in memberships if (row.person_id, row.programme_id) in renewed]
+        held: list[GrantRow] = [*clearances, *map(_membership, followed), *roles, *briefings]
         for row in unrenewed(held):
             if row.valid_until is not None:
                 ends[row.person_id] = min(row.valid_until, ends.get(row.person_id, row.valid_until))

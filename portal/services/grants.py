@@ -74,13 +74,14 @@ class Grants:
         clock: Clock,
         cursors: Cursors,
         alarm: Alarm,
+        directory: Directory,
     ) -> None:
         self._database = database
         self._log = log
         self._access = access
         self._clock = clock
         self._alarm = alarm
-        self._directory = Directory(database, cursors, clock, alarm)
+        self._directory = directory
         self._views = GrantViews(self._directory, clock)
         self._cursors = cursors
 

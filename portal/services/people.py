@@ -27,7 +27,7 @@ from portal.services.actor import Actor
 from portal.services.alarm import Alarm
 from portal.services.changes import concerning, shown, unmoved
 from portal.services.directory import Directory, OrganisationView, PersonView, ProgrammeView, Wanted
-from portal.services.pages import Cursors, Page
+from portal.services.pages import Page
 
 NO_SUCH_ORGANISATION = "There is no such organisation."
 NO_SUCH_PERSON = "There is no such person."
@@ -50,7 +50,7 @@ class People:
         clock: Clock,
         links: Links,
         sessions: Sessions,
-        cursors: Cursors,
+        directory: Directory,
         alarm: Alarm,
         *,
         link_hours: int = 72,
@@ -63,7 +63,7 @@ class People:
         self._sessions = sessions
         self._alarm = alarm
         self._link_hours = link_hours
-        self._directory = Directory(database, cursors, clock, alarm)
+        self._directory = directory
 
     # Organisations
 

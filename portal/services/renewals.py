@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -28,25 +29,30 @@ _Row = TypeVar("_Row", bound=GrantRow)
 
 def alike(first: GrantRow, second: GrantRow) -> bool:
     """Whether two grants give the same person the same."""
-    return type(first) is type(second) and all(
-        getattr(first, name) == getattr(second, name) for name in ("person_id", *ALIKE[type(first)])
-    )
+    return _what(first) == _what(second)
 
 
 def unrenewed(rows: Iterable[_Row]) -> list[_Row]:
     """Return those of these grants that end, and that no other of them goes on from."""
     rows = list(rows)
+    same: defaultdict[tuple[object, ...], list[_Row]] = defaultdict(list)
+    for row in rows:
+        same[_what(row)].append(row)
     return [
         row
         for row in rows
         if row.valid_until is not None
         and not any(
-            alike(other, row)
-            and other.valid_from <= row.valid_until
+            other.valid_from <= row.valid_until
             and (other.valid_until is None or other.valid_until > row.valid_until)
-            for other in rows
+            for other in same[_what(row)]
         )
     ]
+
+
+def _what(row: GrantRow) -> tuple[object, ...]:
+    """Return what two grants have in common that give the same person the same."""
+    return type(row), row.person_id, *(getattr(row, name) for name in ALIKE[type(row)])
 
 
 def ends_for_good(kind: type[GrantRow], after: datetime, before: datetime) -> ColumnElement[bool]:

@@ -34,6 +34,7 @@ from portal.services.bindings import Bindings
 from portal.services.circumstances import Circumstances
 from portal.services.deposit import Deposit
 from portal.services.destruction import Destruction
+from portal.services.directory import Directory
 from portal.services.documents import Documents
 from portal.services.erasure import Erasure
 from portal.services.explain import Explain
@@ -115,6 +116,7 @@ class Runtime:
     releases: Releases
     spills: Spills
     status: Status
+    titles: Titles
     tracing: Tracing
 
     def close(self) -> None:
@@ -196,6 +198,7 @@ def _assemble(
     cursors = Cursors(values)
     log_names = NameReader(database.seals, alarm)
     names = Names(database)
+    directory = Directory(database, cursors, clock, alarm, names)
     uploads = UploadRegister(database, log, access, blobs, clock, node)
     filing = Filing(database, log, access, titles)
     receiving = Receiving(database, access, ring, blobs, filing, uploads, Quotas(database, settings), clock)
@@ -243,12 +246,12 @@ def _assemble(
         explain=Explain(database, log, access, alarm),
         finder=Finder(database, log, access, alarm, names),
         fsck=fsck,
-        grants=Grants(database, log, access, clock, cursors, alarm),
+        grants=Grants(database, log, access, clock, cursors, alarm, directory),
         housekeeping=Housekeeping(database, log, uploads, resumable, blobs, clock, erasure),
         links=links,
         manifests=manifests,
         people=People(
-            database, log, access, clock, links, sessions, cursors, alarm, link_hours=settings.link_hours
+            database, log, access, clock, links, sessions, directory, alarm, link_hours=settings.link_hours
         ),
         picker=Picker(database, access, settings),
         readership=Readership(database, log),
@@ -264,6 +267,7 @@ def _assemble(
         releases=Releases(database, log, access, clock, alarm),
         spills=Spills(database, log, access, titles, clock, alarm),
         status=Status(database, log, access, settings, clock, fsck),
+        titles=titles,
         tracing=Tracing(database, log, access, cursors, log_names, names, alarm),
     )
 

@@ -219,7 +219,7 @@ def _range(number: int, here: int, found: Overview) -> str:
     if not here:
         return ""
     last = number + here - 1
-    whole = f"{max(found.total, last):,}" if found.exact else f"more than {MOST_COUNTED:,}"
+    whole = f"{max(found.total, last):,}" if found.exact else f"more than {found.total:,}"
     return f"{number:,}\u2013{last:,} of {whole}" if here > 1 else f"{number:,} of {whole}"
 
 

@@ -1,4 +1,4 @@
-"""Title packs: read by the key ring alone, found by words, in title order."""
+"""Title packs: read by the key ring alone, found by words, in order of time."""
 
 from __future__ import annotations
 
@@ -24,9 +24,13 @@ TITLES = {
     "g": "Zeitplan",
 }
 ENTRIES = [
-    PackEntry(document, RESTRICTED if document in "ac" else SECRET, title)
-    for document, title in TITLES.items()
+    PackEntry(document, RESTRICTED if document in "ac" else SECRET, title, number)
+    for number, (document, title) in enumerate(TITLES.items(), 1)
 ]
+
+
+def found(index: TitleIndex, query: str, labels: frozenset[bytes] | None = None) -> list[str]:
+    return [document for _, document in index.search(query, labels)]
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ def test_a_piece_under_a_key_of_another_kind_is_refused(ring: KeyRing) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ("radar", "cbad"),
         ("RADAR", "cbad"),
@@ -95,49 +99,71 @@ def test_a_piece_under_a_key_of_another_kind_is_refused(ring: KeyRing) -> None:
         ("radar.*", "cbad"),
     ],
 )
-def test_documents_are_found_by_the_beginnings_of_words(index: TitleIndex, query: str, found: str) -> None:
-    assert set(index.search(query)) == set(found)
+def test_documents_are_found_by_the_beginnings_of_words(index: TitleIndex, query: str, expected: str) -> None:
+    assert set(found(index, query)) == set(expected)
 
 
-def test_titles_with_the_very_words_come_first_each_group_in_title_order(index: TitleIndex) -> None:
-    assert index.search("radar") == ["c", "b", "a", "d"]
-    index.add([PackEntry("h", SECRET, "A radar")])
-    assert index.search("radar") == ["h", "c", "b", "a", "d"]
-    assert index.search("test radar") == ["b", "a"]
-    assert index.search("test report") == ["a"]
-    assert index.search("te") == ["b", "a"]
+def test_the_newest_come_first_or_the_oldest(index: TitleIndex) -> None:
+    assert found(index, "radar") == ["d", "c", "b", "a"]
+    assert [document for _, document in index.search("radar", newest=False)] == ["a", "b", "c", "d"]
+    index.add([PackEntry("h", SECRET, "A radar", 2), PackEntry("i", SECRET, "Another radar", 99)])
+    assert found(index, "radar") == ["i", "d", "c", "h", "b", "a"]
+
+
+def test_a_search_goes_on_from_any_place_among_those_of_one_time_too() -> None:
+    index = TitleIndex(
+        PackEntry(f"d{number}", SECRET, f"Radar {number}", number // 3) for number in range(30)
+    )
+    for newest in (True, False):
+        whole = list(index.search("radar", newest=newest))
+        assert whole == sorted(whole, reverse=newest)
+        assert len(whole) == 30
+        for place, match in enumerate(whole):
+            assert list(index.search("radar", newest=newest, beyond=match)) == whole[place + 1 :]
+
+
+def test_a_search_looks_no_further_than_it_is_asked(index: TitleIndex) -> None:
+    matches = index.search("radar")
+    assert next(matches) == (4, "d")
+    index.add([PackEntry("c", SECRET, "Sonar", 3)])
+    assert [document for _, document in matches] == ["c", "b", "a"]
 
 
 def test_only_titles_of_the_given_labels_are_found(index: TitleIndex) -> None:
-    assert index.search("radar", frozenset({RESTRICTED})) == ["c", "a"]
-    assert index.search("radar", frozenset()) == []
+    assert found(index, "radar", frozenset({RESTRICTED})) == ["c", "a"]
+    assert found(index, "radar", frozenset()) == []
     assert index.ordered(frozenset({RESTRICTED})) == ["c", "a"]
+
+
+def test_an_entry_says_when_its_document_was_created_or_nothing_of_it(ring: KeyRing) -> None:
+    entries = (PackEntry("a", SECRET, "One", 1_700_000_000_000_000), PackEntry("b", SECRET, "Two"))
+    assert open_piece(ring, "programme", 1, seal_piece(ring, "programme", 1, entries)) == entries
 
 
 def test_all_titles_stand_in_order_without_regard_to_case_and_accents(index: TitleIndex) -> None:
     assert index.ordered() == ["f", "e", "d", "c", "b", "a", "g"]
     assert len(index) == 7
     assert TitleIndex().ordered() == []
-    assert TitleIndex().search("a") == []
+    assert found(TitleIndex(), "a") == []
 
 
 def test_a_later_entry_takes_the_place_of_an_earlier_one(index: TitleIndex) -> None:
     index.add([PackEntry("c", SECRET, "Sonar"), PackEntry("g", SECRET, None)])
-    assert index.search("radar") == ["b", "a", "d"]
-    assert index.search("sonar") == ["c"]
-    assert index.search("zeitplan") == []
+    assert set(found(index, "radar")) == {"b", "a", "d"}
+    assert found(index, "sonar") == ["c"]
+    assert found(index, "zeitplan") == []
     assert len(index) == 6
     index.add([PackEntry("i", SECRET, "One"), PackEntry("i", SECRET, "Two")])
-    assert index.search("one") == []
-    assert index.search("two") == ["i"]
+    assert found(index, "one") == []
+    assert found(index, "two") == ["i"]
     index.add([PackEntry("unknown", SECRET, None)])
     assert len(index) == 7
 
 
 def test_titles_without_words_stand_in_the_order_but_are_not_found() -> None:
     index = TitleIndex([PackEntry("a", SECRET, "—"), PackEntry("b", SECRET, ""), PackEntry("c", SECRET, "c")])
-    assert index.ordered() == ["b", "a", "c"]
-    assert index.search("c") == ["c"]
+    assert index.ordered() == ["a", "b", "c"]
+    assert found(index, "c") == ["c"]
 
 
 @pytest.mark.parametrize(
@@ -168,16 +194,21 @@ def test_a_search_finds_what_looking_at_each_title_finds(titles: list[str], quer
         for entry in entries
         if asked and all(any(word.startswith(part) for word in words(entry.title or "")) for part in asked)
     }
-    found = TitleIndex(entries).search(query)
-    assert set(found) == expected
-    assert len(found) == len(expected)
+    matching = found(TitleIndex(entries), query)
+    assert set(matching) == expected
+    assert len(matching) == len(expected)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.none() | texts), max_size=4), max_size=4))
 def test_adding_piece_by_piece_gives_the_same_index(pieces: list[list[tuple[str, str | None]]]) -> None:
-    entries = [[PackEntry(document, SECRET, title) for document, title in piece] for piece in pieces]
+    entries = [
+        [PackEntry(document, SECRET, title, len(title or "")) for document, title in piece]
+        for piece in pieces
+    ]
     grown = TitleIndex()
     for piece in entries:
         grown.add(piece)
-    assert grown.ordered() == TitleIndex(entry for piece in entries for entry in piece).ordered()
+    whole = TitleIndex(entry for piece in entries for entry in piece)
+    assert grown.ordered() == whole.ordered()
+    assert list(grown.search("a")) == list(whole.search("a"))

@@ -21,8 +21,10 @@ from portal.models.database import Database
 from portal.services.access import Access
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
+from portal.services.directory import Directory
 from portal.services.explain import Explain
 from portal.services.grants import Grants
+from portal.services.names import Names
 from portal.services.pages import Cursors
 from portal.services.people import People
 from portal.services.security_policy import ActivePolicy
@@ -92,7 +94,8 @@ def people(
     alarm: Alarm,
 ) -> People:
     sessions = Sessions(database, audit_log, clock, SessionLimits())
-    return People(database, audit_log, access, clock, links, sessions, cursors, alarm)
+    directory = Directory(database, cursors, clock, alarm, Names(database))
+    return People(database, audit_log, access, clock, links, sessions, directory, alarm)
 
 
 @pytest.fixture
@@ -104,7 +107,8 @@ def grants(
     cursors: Cursors,
     alarm: Alarm,
 ) -> Grants:
-    return Grants(database, audit_log, access, clock, cursors, alarm)
+    directory = Directory(database, cursors, clock, alarm, Names(database))
+    return Grants(database, audit_log, access, clock, cursors, alarm, directory)
 
 
 @pytest.fixture
