@@ -257,15 +257,12 @@ class Titles:
 
 def _placed(session: Session, programme_id: str, entries: Sequence[PackEntry]) -> list[PackEntry]:
     """Return entries with the time of their document's creation where the piece does not say it."""
-    created = dict(
-        session.execute(
-            select(models.Document.id, type_coerce(models.Document.created, BigInteger)).where(
-                models.Document.programme_id == programme_id
-            )
+    placed = session.execute(
+        select(models.Document.id, type_coerce(models.Document.created, BigInteger)).where(
+            models.Document.programme_id == programme_id
         )
-        .tuples()
-        .all()
     )
+    created = dict(placed)
     return [
         entry if entry.created else replace(entry, created=created.get(entry.document_id, 0))
         for entry in entries
