@@ -1,12 +1,12 @@
 """sessions: those still open, by when they were last used
 
-Revision: 0008_open_sessions, after 0007_resumable_uploads
+Revision: 0009_open_sessions, after 0008_quotas
 """
 
 from alembic import op
 
-revision = "0008_open_sessions"
-down_revision = "0007_resumable_uploads"
+revision = "0009_open_sessions"
+down_revision = "0008_quotas"
 branch_labels = None
 depends_on = None
 
