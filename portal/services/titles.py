@@ -262,7 +262,7 @@ def _placed(session: Session, programme_id: str, entries: Sequence[PackEntry]) -
             models.Document.programme_id == programme_id
         )
     )
-    created = dict(placed)
+    created: dict[str, int] = {row[0]: row[1] for row in placed}
     return [
         entry if entry.created else replace(entry, created=created.get(entry.document_id, 0))
         for entry in entries
