@@ -49,6 +49,7 @@ _PLACES: Mapping[Role, tuple[tuple[str, str, str], ...]] = MappingProxyType(
             ("People", "officer.people", "users"),
             ("Why?", "officer.why", "help-circle"),
             ("Rules", "policy.index", "scale"),
+            ("Custody", "custody.index", "trash"),
         ),
         Role.AUDITOR: (
             ("Timeline", "audit.timeline", "timeline"),

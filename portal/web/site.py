@@ -13,6 +13,7 @@ from portal.web import (
     appearance,
     assets,
     audit,
+    custody,
     deliveries,
     documents,
     frame,
@@ -39,6 +40,7 @@ _BLUEPRINTS = (
     policy,
     rule_pages,
     release_pages,
+    custody,
     administration,
     style,
 )

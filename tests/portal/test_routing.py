@@ -46,6 +46,7 @@ WHO: dict[str, frozenset[str]] = {
     "audit.": frozenset({"auditor"}),
     "officer.": frozenset({"officer"}),
     "policy.": frozenset({"officer"}),
+    "custody.": frozenset({"officer"}),
     "releases.": frozenset({"officer"}),
     "rules.own_instructions": READERS,
     "rules.acknowledge": READERS,
