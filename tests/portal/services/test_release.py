@@ -13,6 +13,7 @@ from policies.requests import Action
 from portal import models
 from portal.errors import NotFound, Unavailable
 from portal.services import release as release_module
+from portal.services.deposit import Declared
 from portal.services.release import Transfer
 from tests.portal.attack import actor, open_copy, recorded
 from tests.portal.worlds import World
@@ -71,7 +72,10 @@ def test_a_transfer_whose_store_fails_midway_is_recorded_as_failed(world: World)
 
 def test_a_running_transfer_is_cut_when_its_grant_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release_module, "LOOK_AGAIN", 0)
-    document = world.deposited(bytes(3 << 20))
+    declared = Declared(world.programme, "Long", "NATO SECRET", "long.bin")
+    with world.runtime.deposit.begin(actor(world, "partner"), declared) as intake:
+        intake.write(bytes(3 << 20))
+        document = intake.complete().document_id
     permission = world.runtime.release.permit(actor(world, "official"), Action.DOCUMENT_READ, document)
     transfer = world.runtime.release.open(permission)
     pieces = iter(transfer)
