@@ -12,13 +12,13 @@ from policies.verdicts import Verdict, permits, refuses
 
 ACTS: Mapping[Action, frozenset[Act]] = MappingProxyType(
     {
-        Action.GRANT_DOCUMENT: frozenset({Act.RELABEL, Act.RELEASE, Act.DESTROY}),
+        Action.GRANT_DOCUMENT: frozenset({Act.RELABEL, Act.RELEASE, Act.DESTROY, Act.ADMIT}),
         Action.GRANT_POLICY: frozenset({Act.ACTIVATE}),
         Action.LOG_EXPORT: frozenset({Act.EXPORT}),
     }
 )
 """The acts that each action may be asked for."""
-BY_TWO = frozenset({Act.RELABEL, Act.DESTROY, Act.EXPORT, Act.ACTIVATE})
+BY_TWO = frozenset({Act.RELABEL, Act.DESTROY, Act.ADMIT, Act.EXPORT, Act.ACTIVATE})
 """The acts that need a second person."""
 
 _ONE_IS_ENOUGH = permits("two-person", "second-person-not-needed")
@@ -32,7 +32,7 @@ _WRONG_TIME = refuses("place-and-time", "outside-hours")
 
 
 def two_person(request: AccessRequest) -> Verdict:
-    """Relabelling, destruction, disclosing exports and a new policy are approved by a second, entitled officer.
+    """Relabelling, destruction, admitting from quarantine, disclosing exports and a new policy take a second officer.
 
     The approval is of this act and bound to the digest of exactly what is proposed; it is in force, and it
     expires. Who approves is an active security officer, is neither the person who asks nor who drew up the

@@ -32,6 +32,7 @@ _NOT_PASSED_ON = permits("originator-consent", "not-passed-on")
 _CONSENTED = permits("originator-consent", "originator-consents")
 _NO_CONSENT = refuses("originator-consent", "no-originator-consent")
 _AVAILABLE = permits("document-state", "document-available")
+_ADMITTED = permits("document-state", "document-admitted")
 _SCAN_FOUND = refuses("document-state", "scan-found")
 _SCAN_MISSING = refuses("document-state", "scan-missing")
 WITHDRAWN = refuses("document-state", "document-withdrawn")
@@ -110,7 +111,7 @@ def _consent_to_act(request: AccessRequest, document: Document) -> Verdict:
     proposal, environment = request.proposal, request.environment
     if proposal is None:
         return _NO_CONSENT
-    if proposal.act is Act.DESTROY:
+    if proposal.act in (Act.DESTROY, Act.ADMIT):
         return _NOT_PASSED_ON
     if proposal.label is not None and dominates(environment.rules.policy, proposal.label, document.label):
         return _NOT_PASSED_ON
@@ -125,12 +126,17 @@ def _consent_to_act(request: AccessRequest, document: Document) -> Verdict:
 
 
 def document_state(request: AccessRequest) -> Verdict:
-    """Received, not found infected, and scanned clean where the setting for its level requires it."""
+    """Received, not found infected, and scanned clean where the setting for its level requires it.
+
+    One that two officers admitted stands as if it were clean.
+    """
     document = document_of(request)
     if document.state is not DocumentState.RECEIVED:
         return _STATES[document.state]
     if document.scan is ScanState.CLEAN:
         return _AVAILABLE
+    if document.scan is ScanState.EXCEPTED:
+        return _ADMITTED
     if document.scan is ScanState.FOUND:
         return _SCAN_FOUND
     required = standing_of(request).label.classification in request.environment.rules.scan_required

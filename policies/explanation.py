@@ -115,6 +115,7 @@ OFFICER_TEXTS: Mapping[str, str] = MappingProxyType(
         "not-released": "Originated by {originator}, delivered to {addressee}; no release in force names them.",
         "not-the-originator": "New versions come from the organisation {originator} only.",
         "document-available": "The document is received, and scanned as its level requires.",
+        "document-admitted": "Two security officers admitted the document from quarantine.",
         "document-quarantined": "The document is in quarantine.",
         "document-withdrawn": "The document was withdrawn.",
         "document-expired": "The document has expired.",

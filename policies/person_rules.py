@@ -36,6 +36,7 @@ ROLE_ACTIONS: Mapping[Role, frozenset[Action]] = MappingProxyType(
                 Action.GRANT_FACILITY,
                 Action.GRANT_INSTRUCTION,
                 Action.GRANT_SETTING,
+                Action.QUARANTINE_SHOW,
                 Action.POLICY_SHOW,
                 Action.POLICY_PROPOSE,
                 Action.POLICY_APPROVE,

@@ -58,6 +58,7 @@ class Action(StrEnum):
     GRANT_FACILITY = "grant.facility"
     GRANT_INSTRUCTION = "grant.instruction"
     GRANT_SETTING = "grant.setting"
+    QUARANTINE_SHOW = "quarantine.show"
     INSTRUCTION_ACKNOWLEDGE = "instruction.acknowledge"
     POLICY_SHOW = "policy.show"
     POLICY_PROPOSE = "policy.propose"
@@ -85,6 +86,7 @@ class Act(StrEnum):
     EXPORT = "export"
     ACTIVATE = "activate"
     CONTAIN = "contain"
+    ADMIT = "admit"
 
 
 class Handling(StrEnum):
@@ -105,13 +107,14 @@ class DocumentState(StrEnum):
 
 
 class ScanState(StrEnum):
-    """What the malware scanner says of a document."""
+    """What the malware scanner says of a document; EXCEPTED: two officers admitted it in spite of that."""
 
     NOT_SCANNED = "not-scanned"
     PENDING = "pending"
     CLEAN = "clean"
     FOUND = "found"
     NOT_SCANNABLE = "not-scannable"
+    EXCEPTED = "excepted"
 
 
 class ReleasedTo(StrEnum):
@@ -297,7 +300,8 @@ class Ruleset:
     `ceiling`: the highest classification that this installation may hold; `clearance_from`: below it a
     briefing stands in for a clearance; `assurance`: the least level of sign-in for each classification
     (one that is not named needs the strongest); `scan_required`: classifications whose documents are
-    handed out only when scanned and clean. Raises InvalidRequest for names that the policy does not hold.
+    handed out only when scanned and clean, or admitted by two officers. Raises InvalidRequest for names that
+    the policy does not hold.
 
     These ask for nothing until they are set: `facility_from`, the level from which a partner's organisation
     needs a facility clearance; `instruction_required`, classifications whose instruction must have been

@@ -12,6 +12,19 @@ from urllib.parse import urlsplit
 
 FILE_NAME = "settings.toml"
 _PREFIX = "STRONGROOM_"
+_SCAN_WORDS = ("required", "advisory", "none")
+_CONTENT_WORDS = ("notice", "quarantine", "refuse")
+_CONTENT_KINDS = (
+    "encrypted",
+    "macros",
+    "embedded",
+    "extension-differs",
+    "expands",
+    "damaged",
+    "partly-examined",
+    "polyglot",
+    "marking",
+)
 
 
 class SettingsError(Exception):
@@ -158,6 +171,45 @@ class Settings:
         default=None,
         metadata={"doc": "File of the authority that certified the server. Default: the system's."},
     )
+    scanner: str = field(
+        default="",
+        metadata={
+            "doc": "Malware scanner: clamd:/PATH/OF/SOCKET, clamd://HOST:PORT or icap://HOST:PORT/SERVICE. Empty: none."
+        },
+    )
+    scanner_limit: int = field(
+        default=100 * 1024**2,
+        metadata={"doc": "Most bytes of one file that the scanner is set to look at (clamd: MaxFileSize)."},
+    )
+    scanner_spool: Path | None = field(
+        default=None,
+        metadata={
+            "doc": "Folder to which the scanner writes what it looks at; it must lie in memory (tmpfs)."
+        },
+    )
+    scanner_seconds: int = field(
+        default=900, metadata={"doc": "How long the scanner may take for one verdict."}
+    )
+    scanner_wait_seconds: int = field(
+        default=5, metadata={"doc": "How long an upload's answer waits for the verdict after the last byte."}
+    )
+    scanner_streams: int = field(
+        default=4, metadata={"doc": "Documents that one node has scanned at the same time."}
+    )
+    scan: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={
+            "doc": "By classification whether a document is scanned: required (before anybody sees it), advisory or "
+            "none. One that is not named: required where there is a scanner."
+        },
+    )
+    content: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}),
+        metadata={
+            "doc": "What is done about what a file turns out to be: notice, quarantine or refuse, by kind (encrypted, "
+            "macros, embedded, extension-differs, expands, damaged, partly-examined, polyglot, marking)."
+        },
+    )
     token_ceiling: int = field(default=2, metadata={"doc": "Highest assurance that an API token can have."})
     session_idle_minutes: int = field(
         default=30, metadata={"doc": "A session ends after this long without a request."}
@@ -181,6 +233,10 @@ class Settings:
     )
     transfers_each: int = field(default=32, metadata={"doc": "Of these, how many one person may have."})
     threads: int = field(default=96, metadata={"doc": "Requests that one node answers at the same time."})
+
+    def scanned(self, classification: str) -> str:
+        """Return whether documents of a classification are scanned: required, advisory or none."""
+        return self.scan.get(classification, "required" if self.scanner else "none")
 
     @property
     def key_folder(self) -> Path:
@@ -226,6 +282,11 @@ def _levels(text: str) -> Mapping[str, int]:
     return MappingProxyType({name.strip(): int(value) for name, value in pairs})
 
 
+def _words(text: str) -> Mapping[str, str]:
+    pairs = (item.split("=", 1) for item in text.split(",") if item.strip())
+    return MappingProxyType({name.strip(): word.strip() for name, word in pairs})
+
+
 _READERS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
     {
         "Path": Path,
@@ -234,6 +295,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
         "int": int,
         "bool": _boolean,
         "Mapping[str, int]": _levels,
+        "Mapping[str, str]": _words,
     }
 )
 
@@ -286,6 +348,8 @@ def _read(kind: Any, text: str, origin: str) -> Any:
 def _convert(kind: Any, value: Any, origin: str) -> Any:
     if isinstance(value, str):
         return _read(kind, value, origin)
+    if isinstance(value, dict) and str(kind) == "Mapping[str, str]":
+        return MappingProxyType({str(name): str(word) for name, word in value.items()})
     if isinstance(value, dict) and str(kind).startswith("Mapping"):
         return MappingProxyType({str(name): int(level) for name, level in value.items()})
     if isinstance(value, bool) == (str(kind) == "bool") and str(kind) in ("int", "bool"):
@@ -321,12 +385,16 @@ def _check(settings: Settings) -> None:
         "threads",
         "transfers",
         "transfers_each",
+        "scanner_limit",
+        "scanner_seconds",
+        "scanner_streams",
     ):
         if getattr(settings, name) < 1:
             raise SettingsError(f"{name}: {getattr(settings, name)} is too small. Set it to 1 or more.")
     for level, least in {**settings.assurance, "token_ceiling": settings.token_ceiling}.items():
         if least not in (1, 2, 3):
             raise SettingsError(f"assurance of {level}: {least} is not 1, 2 or 3. Correct it.")
+    _check_scanning(settings)
 
 
 def _check_keys(settings: Settings) -> None:
@@ -343,3 +411,30 @@ def _check_keys(settings: Settings) -> None:
 def _among(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise SettingsError(f"{name}: {value!r} is not one of {', '.join(known)}. Correct it.")
+
+
+def _check_scanning(settings: Settings) -> None:
+    for level, word in settings.scan.items():
+        if word not in _SCAN_WORDS:
+            raise SettingsError(
+                f"scan of {level}: {word!r} is not one of {', '.join(_SCAN_WORDS)}. Correct it."
+            )
+        if word != "none" and not settings.scanner:
+            raise SettingsError(
+                f"scan of {level}: {word!r}, but no scanner is set. Set `scanner`, or write none."
+            )
+    for kind, word in settings.content.items():
+        if kind not in _CONTENT_KINDS or word not in _CONTENT_WORDS:
+            raise SettingsError(
+                f"content: {kind!r}={word!r} is not known. Kinds are {', '.join(_CONTENT_KINDS)}; write one of "
+                f"{', '.join(_CONTENT_WORDS)}."
+            )
+    if (
+        settings.scanner.startswith("clamd:/")
+        and settings.scanner_spool is None
+        and "//" not in settings.scanner
+    ):
+        raise SettingsError(
+            "scanner_spool is not set. Name the folder that clamd.conf calls TemporaryDirectory: it holds documents in "
+            "the clear while they are scanned, and must lie in memory (tmpfs)."
+        )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from policies.requests import ScanState
 from portal.audit.catalogue import CATALOGUE
 from portal.services.documents import LONGEST_QUERY, SORTS
 from portal.services.pages import LIMIT
+from portal.services.standing import Standing
 
 Json = dict[str, Any]
 
@@ -16,6 +18,8 @@ _NUMBER: Json = {"type": "integer", "minimum": 0}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 _DIGEST: Json = {"type": "string", "pattern": "^sha-256:[0-9a-f]{64}$"}
 _OPTIONAL: Json = {"type": ["string", "null"]}
+
+_SCAN: Json = {"type": "string", "enum": [item.value for item in ScanState]}
 
 _DOCUMENT: Json = {
     "id": _TEXT,
@@ -30,6 +34,8 @@ _DOCUMENT: Json = {
     "media_type": _OPTIONAL,
     "file_name": _OPTIONAL,
     "state": _TEXT,
+    "scan": _SCAN,
+    "signatures": {**TIME, "type": ["string", "null"]},
     "created": TIME,
     "changed": TIME,
     "due": {**TIME, "type": ["string", "null"]},
@@ -41,6 +47,8 @@ _VERSION: Json = {
     "size": _NUMBER,
     "digest": _DIGEST,
     "notices": _TEXTS,
+    "scan": _SCAN,
+    "signatures": {**TIME, "type": ["string", "null"]},
     "created": TIME,
     "log_entry": _NUMBER,
 }
@@ -51,6 +59,9 @@ _RECEIPT: Json = {
     "size": _NUMBER,
     "media_type": _TEXT,
     "notices": _TEXTS,
+    "scan": _SCAN,
+    "signatures": {**TIME, "type": ["string", "null"]},
+    "standing": {"type": "string", "enum": [item.value for item in Standing]},
     "marking": _TEXT,
     "time": TIME,
     "log_entry": _NUMBER,

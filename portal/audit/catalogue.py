@@ -66,6 +66,10 @@ DEPOSIT: Mapping[str, Kind] = MappingProxyType(
         "parts_digest": Kind.DIGEST,
         "media_type": Kind.MEDIA_TYPE,
         "notices": Kind.CODES,
+        "scan": Kind.CODE,
+        "standing": Kind.CODE,
+        "reasons": Kind.CODES,
+        "signatures": Kind.TIME,
         "row_version": Kind.COUNT,
         "row_digest": Kind.DIGEST,
     }
@@ -212,6 +216,17 @@ def _entries() -> Mapping[str, Entry]:
     add(
         "document.digest",
         "A digest of a document's content was computed, inside the portal: nothing of it was handed out.",
+        outcomes=True,
+    )
+    add(
+        "document.scan",
+        "A stored document was handed to the malware scanner, inside the portal.",
+        outcomes=True,
+    )
+    add(
+        "document.verdict",
+        "The scanner's verdict on a document took effect: it is handed out, or kept back.",
+        {"scan": Kind.CODE, "standing": Kind.CODE, "reasons": Kind.CODES, "signatures": Kind.TIME},
         outcomes=True,
     )
     # The log itself

@@ -20,7 +20,9 @@ from portal.cli.server import ServerSettings
 from portal.cli.server import serve as run_server
 from portal.errors import PortalError
 from portal.jobs.housekeeping import KEYS_EVERY, Rounds
+from portal.jobs.scans import Scans
 from portal.jobs.warming import Warming
+from portal.services.inspections import Claim
 from portal.services.runtime import Runtime, open_portal
 from portal.settings import Settings, load_settings
 
@@ -36,6 +38,7 @@ class Node:
         self._runtime: Runtime | None = None
         self._rounds: list[Rounds] = []
         self._warming: Warming | None = None
+        self._scans: Scans[Claim] | None = None
 
     def run(self, server: ServerSettings) -> None:
         """Serve until SIGTERM or SIGINT; ends the interpreter, with status 0 when all went well."""
@@ -69,6 +72,9 @@ class Node:
             rounds.start()
         self._warming = Warming(self._runtime.titles, self._runtime.database)
         self._warming.start()
+        if self._runtime.settings.scanner:
+            self._scans = _scans(self._runtime)
+            self._scans.start()
         if self._on_serving is not None:
             self._on_serving()
 
@@ -78,12 +84,18 @@ class Node:
             self._warming.stop()
         for rounds in self._rounds:
             rounds.stop()
+        if self._scans is not None:
+            self._scans.stop()
         if self._runtime is not None:
             try:
                 self._runtime.housekeeping.at_stop()
             except PortalError as fault:
                 _tell(fault)
             self._runtime.close()
+
+
+def _scans(runtime: Runtime) -> Scans[Claim]:
+    return Scans(runtime.inspections, runtime.settings.scanner_streams)
 
 
 def _tell(fault: Exception) -> None:
@@ -137,7 +149,11 @@ def worker(data: Path) -> None:
         rounds, keys = Rounds(runtime.housekeeping), Rounds(runtime.keys, KEYS_EVERY)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: rounds.stop())
+        scans = _scans(runtime)
+        if settings.scanner:
+            scans.start()
         click.echo("Housekeeping runs.", err=True)
         keys.start()
         rounds.run()
         keys.stop()
+        scans.stop()

@@ -24,6 +24,7 @@ from portal.models.documents import (
     document_context,
 )
 from portal.models.grants import Briefing, ClearanceGrant, Membership, Programme
+from portal.models.inspections import Inspection, ScanJob
 from portal.models.installation import Key, Policy
 from portal.models.people import Organisation, Person, RoleGrant
 from portal.models.releases import DocumentRelease, OriginatorConsent, OriginatorControl
@@ -47,6 +48,7 @@ __all__ = [
     "Document",
     "DocumentRelease",
     "FacilityClearance",
+    "Inspection",
     "Instruction",
     "Key",
     "KeyRotation",
@@ -64,6 +66,7 @@ __all__ = [
     "Proposal",
     "ResumableUpload",
     "RoleGrant",
+    "ScanJob",
     "SealedRow",
     "Seals",
     "SessionRecord",

@@ -17,6 +17,9 @@ class NoticeKind(StrEnum):
     EXPANDS = "expands"
     DAMAGED = "damaged"
     PARTLY_EXAMINED = "partly-examined"
+    POLYGLOT = "polyglot"
+    MARKING = "marking"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,9 @@ class Access:
             ceiling=settings.ceiling,
             clearance_from=settings.clearance_from,
             assurance=settings.assurance,
-            scan_required=frozenset(),
+            scan_required=frozenset(
+                item.name for item in policy.classifications if settings.scanned(item.name) == "required"
+            ),
             facility_from=settings.facility_from or None,
             instruction_required=levels.instructed,
             handling=levels.handling,

@@ -17,6 +17,7 @@ from portal import models
 from portal.errors import Conflict, Invalid, TooLarge
 from portal.models.database import Database
 from portal.scanning import clean_file_name, clean_title
+from portal.services import standing
 from portal.services.access import Access, Refusal
 from portal.services.actor import Actor
 from portal.services.filing import Target
@@ -154,10 +155,11 @@ class Deposit:
             if not decision.permitted:
                 about = Refusal(row.id, row.programme_id, None, self._access.marking(document.label))
                 raise self._access.refuse(actor, request, decision, about)
-            taken = expected is not None and expected <= row.current_version
+            number = standing.highest(session, row.id) + 1
+            taken = expected is not None and expected < number
             target = Target(
                 document_id=row.id,
-                number=row.current_version + 1,
+                number=number,
                 title=row.title,
                 file_name=name or session.get_one(models.Version, (row.id, row.current_version)).file_name,
                 label=document.label,

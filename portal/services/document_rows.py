@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -31,6 +32,7 @@ from portal.services.alarm import Alarm
 from portal.services.document_views import (
     DocumentFilter,
     DocumentView,
+    Inspected,
     LabelView,
     ProgrammeName,
     VersionView,
@@ -40,6 +42,7 @@ from portal.services.reach import Reach
 
 TABLE = cast(Table, models.Document.__table__)
 _VERSIONS = cast(Table, models.Version.__table__)
+_INSPECTIONS = cast(Table, models.Inspection.__table__)
 _ORGANISATIONS = cast(Table, models.Organisation.__table__)
 SORTS = ("created", "-created", "due", "size", "-size", "label", "-label", "programme")
 
@@ -134,7 +137,18 @@ class DocumentRows:
         except Tampered as fault:
             self._alarm.report(fault, actor)
             return None
-        return version_view(found, name)
+        return version_view(found, name, self._inspection(actor, row))
+
+    def _inspection(self, actor: Actor, row: Mapping[str, Any]) -> Inspected | None:
+        found = {column.key: row[f"i_{column.key}"] for column in _INSPECTIONS.columns}
+        if found["document_id"] is None:
+            return None
+        try:
+            sealing.verify_mapping(self._seals, _INSPECTIONS, found)
+        except Tampered as fault:
+            self._alarm.report(fault, actor)
+            return None
+        return SimpleNamespace(scan=found["scan"], signatures=found["signatures"])
 
     def class_words(self, classification: str) -> str:
         """Return the marking of a classification alone, such as NATO RESTRICTED."""
@@ -199,7 +213,7 @@ def page_query(
     condition, so that they are gathered and sorted, and nothing is looked through in order.
 
     The rows hold a head's columns, its place in the order (`place_0`, …), and what belongs to it: its current
-    version's columns (`v_…`) and its originator's (`o_…`).
+    version's columns (`v_…`), what was found in it (`i_…`) and its originator's (`o_…`).
     """
     key, descending = _order(sort, programmes)
     if begin:
@@ -215,11 +229,16 @@ def page_query(
         select(
             page,
             *(column.label(f"v_{column.key}") for column in _VERSIONS.columns),
+            *(column.label(f"i_{column.key}") for column in _INSPECTIONS.columns),
             *(column.label(f"o_{column.key}") for column in _ORGANISATIONS.columns),
         )
         .outerjoin(
             _VERSIONS,
             and_(_VERSIONS.c.document_id == page.c.id, _VERSIONS.c.number == page.c.current_version),
+        )
+        .outerjoin(
+            _INSPECTIONS,
+            and_(_INSPECTIONS.c.document_id == page.c.id, _INSPECTIONS.c.number == page.c.current_version),
         )
         .outerjoin(_ORGANISATIONS, _ORGANISATIONS.c.id == page.c.originator_id)
         .order_by(*([part.desc() for part in places] if descending else places))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from portal.services.pages import Page
 
@@ -73,6 +73,8 @@ class VersionView:
     sha256: str
     created: datetime
     log_entry: int
+    scan: str = "not-scanned"
+    signatures: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,11 @@ class DocumentView:
     scan: str
     own: bool
     current: VersionView | None = None
+
+    @property
+    def signatures(self) -> datetime | None:
+        """The date of the signatures with which the current version was scanned."""
+        return self.current.signatures if self.current is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +139,15 @@ class DocumentPage:
     checked: datetime
 
 
-def version_view(row: Mapping[str, Any], file_name: str) -> VersionView:
-    """Return the view of a version's row, whose file name is opened already."""
+class Inspected(Protocol):
+    """What is shown of an inspection: `portal.models.Inspection`."""
+
+    scan: Any
+    signatures: Any
+
+
+def version_view(row: Mapping[str, Any], file_name: str, found: Inspected | None = None) -> VersionView:
+    """Return the view of a version's row, whose file name is opened already, with what was found in it."""
     return VersionView(
         number=row["number"],
         file_name=file_name,
@@ -143,4 +157,6 @@ def version_view(row: Mapping[str, Any], file_name: str) -> VersionView:
         sha256=row["sha256"].hex(),
         created=row["created"],
         log_entry=row["log_entry"],
+        scan=found.scan if found is not None else "not-scanned",
+        signatures=found.signatures if found is not None else None,
     )

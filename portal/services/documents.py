@@ -19,6 +19,7 @@ from portal.audit import AuditLog
 from portal.errors import Invalid, NotFound
 from portal.models.database import Database
 from portal.models.listed import hidden
+from portal.services import standing
 from portal.services.access import NO_SUCH_PROGRAMME, Access, Refusal
 from portal.services.actor import Actor
 from portal.services.alarm import Alarm
@@ -367,7 +368,17 @@ class Documents:
                 .where(models.Version.document_id == document_id)
                 .order_by(models.Version.number)
             )
-            versions = [version_view(version.__dict__, version.file_name) for version in rows]
+            looked = {
+                item.number: item
+                for item in session.scalars(
+                    select(models.Inspection).where(models.Inspection.document_id == document_id)
+                )
+            }
+            versions = [
+                version_view(version.__dict__, version.file_name, looked.get(version.number))
+                for version in rows
+                if not standing.is_kept_back(version, looked.get(version.number))
+            ]
             view = DocumentView(
                 id=row.id,
                 title=row.title,

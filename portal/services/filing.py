@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -21,9 +21,10 @@ from portal.audit.change import recorded_change
 from portal.errors import Conflict
 from portal.models.base import microseconds
 from portal.models.database import Database
+from portal.services import standing
 from portal.services.access import Access
 from portal.services.actor import Actor
-from portal.services.counters import count_more
+from portal.services.standing import Examination
 from portal.services.titles import Titles
 from portal.services.uploads import OpenUpload
 
@@ -57,6 +58,8 @@ class Arrival:
     sha256: bytes
     time: datetime
     sha384: bytes | None = None
+    examination: Examination = standing.UNSEEN
+    scan_due: timedelta = timedelta(0)
 
 
 class Filing:
@@ -85,6 +88,7 @@ class Filing:
                 "media_type": arrival.media_type,
                 "notices": list(arrival.notices),
                 "parts": len(arrival.parts),
+                **standing.details(arrival.examination),
             },
             private={"title": target.title, "file_name": target.file_name},
         )
@@ -104,6 +108,7 @@ class Filing:
                         document_id=target.document_id, number=target.number, sha384=arrival.sha384
                     )
                 )
+            _examined(session, target, arrival)
             session.execute(delete(models.Upload).where(models.Upload.id == arrival.upload.id))
         return change.receipt
 
@@ -128,38 +133,29 @@ class Filing:
     ) -> None:
         if session.get(models.Document, target.document_id) is not None:
             raise Conflict("This was received already.", mend="Look at it under Documents.")
-        session.add(
-            models.Document(
-                id=target.document_id,
-                programme_id=target.programme_id,
-                originator_id=target.originator_id,
-                addressee_id=target.addressee_id,
-                uploaded_by=actor.person_id,
-                label_id=label.id,
-                label_digest=label.digest,
-                label_rank=self._access.policy.compiled(target.label).rank,
-                state=rq.DocumentState.RECEIVED.value,
-                scan=rq.ScanState.NOT_SCANNED.value,
-                current_version=1,
-                size=size,
-                title=target.title,
-                created=arrival.time,
-                changed=arrival.time,
-                due=None,
-            )
+        held = arrival.examination.held
+        state = (rq.DocumentState.QUARANTINED if held else rq.DocumentState.RECEIVED).value
+        document = models.Document(
+            id=target.document_id,
+            programme_id=target.programme_id,
+            originator_id=target.originator_id,
+            addressee_id=target.addressee_id,
+            uploaded_by=actor.person_id,
+            label_id=label.id,
+            label_digest=label.digest,
+            label_rank=self._access.policy.compiled(target.label).rank,
+            state=state,
+            scan=arrival.examination.scan.value,
+            current_version=1,
+            size=size,
+            title=target.title,
+            created=arrival.time,
+            changed=arrival.time,
+            due=None,
         )
+        session.add(document)
         session.flush()
-        count_more(
-            session,
-            (
-                target.programme_id,
-                label.id,
-                target.originator_id,
-                target.addressee_id,
-                rq.DocumentState.RECEIVED.value,
-            ),
-            1,
-        )
+        standing.count(session, document, state, 1)
         entry = PackEntry(target.document_id, label.digest, target.title, microseconds(arrival.time))
         self._titles.add(session, target.programme_id, entry)
 
@@ -170,14 +166,16 @@ class Filing:
                 "The document changed meanwhile, so this version was not stored.",
                 mend="Look at the document again, then send your version.",
             )
-        if document.current_version != target.number - 1:
+        if standing.highest(session, target.document_id) != target.number - 1:
             raise Conflict(
                 "Another version arrived first, so this one was not stored.",
                 mend="Look at the newest version, then send yours again.",
             )
-        document.current_version = target.number
-        document.size = size
-        document.changed = arrival.time
+        if not arrival.examination.held:
+            document.current_version = target.number
+            document.size = size
+            document.changed = arrival.time
+            document.scan = arrival.examination.scan.value
 
 
 def _same_head(document: models.Document, target: Target) -> bool:
@@ -187,6 +185,18 @@ def _same_head(document: models.Document, target: Target) -> bool:
         and document.programme_id == target.programme_id
         and document.state == rq.DocumentState.RECEIVED.value
     )
+
+
+def _examined(session: Session, target: Target, arrival: Arrival) -> None:
+    """Keep what was found in the version, and the scan that is still to be made."""
+    found = arrival.examination
+    if not found.looked_at:
+        return
+    session.flush()
+    session.add(standing.new_row(target.document_id, target.number, found, arrival.time))
+    if found.scan is rq.ScanState.PENDING:
+        due = arrival.time + arrival.scan_due
+        session.add(models.ScanJob(document_id=target.document_id, number=target.number, due=due, attempts=0))
 
 
 def _version(actor: Actor, target: Target, arrival: Arrival, size: int) -> models.Version:

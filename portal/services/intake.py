@@ -59,6 +59,8 @@ class Intake:
             self._head += bytes(data[: HEAD - len(self._head)])
         self._digest.update(data)
         self._digest384.update(data)
+        if self._incoming.feed is not None:
+            self._incoming.feed.write(data)
         self._part.write(data)
         if not isinstance(data, bytes):
             self._digest.wait()

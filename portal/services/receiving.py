@@ -25,11 +25,15 @@ from portal.clock import Clock
 from portal.errors import Conflict
 from portal.models.database import Database
 from portal.scanning import ContentFacts, identify
+from portal.scanning.feed import Feed
+from portal.services import standing
 from portal.services.access import Access, Refusal
 from portal.services.actor import Actor
 from portal.services.digests import SideDigest
 from portal.services.filing import Arrival, Filing, Target
+from portal.services.inspections import Inspections, plaintext
 from portal.services.quotas import Quotas
+from portal.services.standing import Examination
 from portal.services.uploads import OpenUpload, UploadRegister
 from portal.storage import BlobStore, BlobWriter
 
@@ -50,6 +54,7 @@ class DepositReceipt:
     marking: str
     log_entry: int
     time: datetime
+    found: Examination = standing.UNSEEN
 
 
 class Repeated(Conflict):
@@ -64,7 +69,8 @@ class Repeated(Conflict):
 class Incoming:
     """An upload that was permitted: who sends what, under which key, and where its blobs lie.
 
-    `key` is the sender's own name for it, where one was given: the same again is the same document.
+    `feed`: what scans it as it arrives, where that is so. `key` is the sender's own name for it, where one was
+    given: the same again is the same document.
     """
 
     actor: Actor
@@ -73,6 +79,7 @@ class Incoming:
     dek: Dek
     upload: OpenUpload
     key: str | None = None
+    feed: Feed | None = None
 
     def part_name(self, number: int) -> str:
         """Return the name of a part's blob."""
@@ -132,6 +139,7 @@ class Receiving:
         uploads: UploadRegister,
         quotas: Quotas,
         clock: Clock,
+        inspections: Inspections,
     ) -> None:
         self.blobs = blobs
         self.quotas = quotas
@@ -141,26 +149,30 @@ class Receiving:
         self._ring = ring
         self._filing = filing
         self._clock = clock
+        self._inspections = inspections
 
     def open(self, actor: Actor, action: Action, target: Target, key: str | None = None) -> Incoming:
-        """Register an upload before its first byte, with a key of its own."""
+        """Register an upload before its first byte, with a key of its own; it is scanned while it arrives."""
         upload = self.uploads.open(actor, target.document_id, target.number, target.programme_id)
-        return Incoming(actor, action, target, Dek.generate(), upload, key)
+        feed = self._inspections.feed(target.label)
+        return Incoming(actor, action, target, Dek.generate(), upload, key, feed)
 
     def abandon(self, incoming: Incoming, size: int, fault: BaseException | None) -> None:
         """Record that an upload came to nothing after `size` bytes and remove what of it was stored."""
+        if incoming.feed is not None:
+            incoming.feed.abort()
         marking = self._access.marking(incoming.target.label)
         self.uploads.abandon(incoming.upload, incoming.actor, incoming.action, marking, size, fault)
 
     def finish(self, incoming: Incoming, whole: Whole) -> DepositReceipt:
         """Look at the content, decide again, record, file; raises Invalid, NotPermitted, NotFound, Conflict."""
-        facts = self._inspect(incoming, whole)
+        facts, found = self._inspect(incoming, whole)
         self._decide_again(incoming)
         if incoming.key:
             # The same may have arrived while this one did: the one that is whole first stands.
             self.check_new(incoming.actor, incoming.target.document_id)
         self.quotas.check(incoming.actor, whole.size, but=incoming.upload.id)
-        return self._store(incoming, whole, facts)
+        return self._store(incoming, whole, facts, found)
 
     def reader(self, incoming: Incoming, parts: Sequence[Part]) -> PartsReader:
         """Open what is in store of an upload, to look at it before it is filed; raises Damaged, Unavailable."""
@@ -190,12 +202,17 @@ class Receiving:
                 self._access.policy.marking(head[1].label),
                 version.log_entry,
                 version.created,
+                standing.of_version(session, version),
             )
         raise Repeated(receipt)
 
-    def _inspect(self, incoming: Incoming, whole: Whole) -> ContentFacts:
+    def _inspect(self, incoming: Incoming, whole: Whole) -> tuple[ContentFacts, Examination]:
+        target, feed = incoming.target, incoming.feed
+        if feed is not None:
+            feed.close(lambda offset: plaintext(lambda: self.reader(incoming, whole.parts), offset))
         with self.reader(incoming, whole.parts) as reader:
-            return identify(whole.head, cast(BinaryIO, reader), incoming.target.file_name)
+            facts = identify(whole.head, cast(BinaryIO, reader), target.file_name)
+        return facts, self._inspections.examine(target.label, facts, feed, whole.size)
 
     def _decide_again(self, incoming: Incoming) -> None:
         access, actor, target = self._access, incoming.actor, incoming.target
@@ -218,7 +235,9 @@ class Receiving:
                 refuse = access.refuse_upload if new else access.refuse
                 raise refuse(actor, request, decision, about)
 
-    def _store(self, incoming: Incoming, whole: Whole, facts: ContentFacts) -> DepositReceipt:
+    def _store(
+        self, incoming: Incoming, whole: Whole, facts: ContentFacts, found: Examination
+    ) -> DepositReceipt:
         target, now = incoming.target, self._clock()
         label_digest = bytes.fromhex(target.label.digest)
         domain = Domain(target.label.classification, target.programme_id)
@@ -243,7 +262,7 @@ class Receiving:
             created=now,
         )
         self.blobs.put(f"{incoming.upload.blob}/manifest", seal_manifest(self._ring, manifest))
-        notices = tuple(notice.kind.value for notice in facts.notices)
+        notices = standing.noticed(facts, found)
         arrival = Arrival(
             incoming.upload,
             whole.parts,
@@ -253,8 +272,11 @@ class Receiving:
             whole.sha256,
             now,
             whole.sha384,
+            found,
+            self._inspections.first_due(incoming.feed),
         )
         receipt = self._filing.file(incoming.actor, incoming.action, target, arrival)
+        self._inspections.filed((target.document_id, target.number), found, incoming.feed)
         return DepositReceipt(
             target.document_id,
             target.number,
@@ -265,6 +287,7 @@ class Receiving:
             self._access.marking(target.label),
             receipt.seq,
             receipt.time,
+            found,
         )
 
 

@@ -25,6 +25,7 @@ from portal.identity.sign_in import SignIn
 from portal.identity.tokens import Tokens
 from portal.models import Seals
 from portal.models.database import Database, make_engine
+from portal.scanning.scanners import Scanner, open_scanner
 from portal.services.access import Access
 from portal.services.account import Account
 from portal.services.alarm import Alarm
@@ -43,6 +44,7 @@ from portal.services.finder import Finder
 from portal.services.fsck import Fsck
 from portal.services.grants import Grants
 from portal.services.housekeeping import Housekeeping
+from portal.services.inspections import Inspections
 from portal.services.key_seal import KeySeal
 from portal.services.keys import Keys
 from portal.services.labels import LabelReader
@@ -69,7 +71,7 @@ from portal.services.status import Status
 from portal.services.titles import Titles
 from portal.services.tracing import Tracing
 from portal.services.uploads import UploadRegister
-from portal.settings import Settings
+from portal.settings import Settings, SettingsError
 from portal.storage import open_store
 
 
@@ -99,6 +101,7 @@ class Runtime:
     fsck: Fsck
     grants: Grants
     housekeeping: Housekeeping
+    inspections: Inspections
     links: Links
     manifests: Manifests
     people: People
@@ -122,6 +125,7 @@ class Runtime:
     def close(self) -> None:
         """Commit what is queued in the log and close both databases."""
         self.resumable.close()
+        self.inspections.close()
         self.log.close()
         self.log_engine.dispose()
         self.database.close()
@@ -201,10 +205,13 @@ def _assemble(
     directory = Directory(database, cursors, clock, alarm, names)
     uploads = UploadRegister(database, log, access, blobs, clock, node)
     filing = Filing(database, log, access, titles)
-    receiving = Receiving(database, access, ring, blobs, filing, uploads, Quotas(database, settings), clock)
+    release = Release(database, log, access, ring, blobs, alarm)
+    inspections = Inspections(database, log, access, release, _scanner(settings), settings, clock, alarm)
+    receiving = Receiving(
+        database, access, ring, blobs, filing, uploads, Quotas(database, settings), clock, inspections
+    )
     deposit = Deposit(database, access, labels, receiving, settings)
     resumable = Resumable(database, log, access, ring, deposit, alarm, settings, clock)
-    release = Release(database, log, access, ring, blobs, alarm)
     manifests = Manifests(database, access, ring, blobs)
     fsck = Fsck(database, log, log_engine, settings.anchor_file, ring, blobs, titles, manifests, alarm)
     key_seal = KeySeal(log, ring)
@@ -248,6 +255,7 @@ def _assemble(
         fsck=fsck,
         grants=Grants(database, log, access, clock, cursors, alarm, directory),
         housekeeping=Housekeeping(database, log, uploads, resumable, blobs, clock, erasure),
+        inspections=inspections,
         links=links,
         manifests=manifests,
         people=People(
@@ -270,6 +278,17 @@ def _assemble(
         titles=titles,
         tracing=Tracing(database, log, access, cursors, log_names, names, alarm),
     )
+
+
+def _scanner(settings: Settings) -> Scanner | None:
+    if not settings.scanner:
+        return None
+    try:
+        return open_scanner(settings.scanner, limit=settings.scanner_limit, seconds=settings.scanner_seconds)
+    except ValueError as fault:
+        raise SettingsError(
+            f"scanner: {settings.scanner!r} is no scanner's address ({fault}). Correct it."
+        ) from None
 
 
 def _cookie_key(ring: KeyRing) -> bytes:
