@@ -23,7 +23,6 @@ _CONTENT_KINDS = (
     "damaged",
     "partly-examined",
     "polyglot",
-    "marking",
 )
 
 
@@ -207,7 +206,7 @@ class Settings:
         default_factory=lambda: MappingProxyType({}),
         metadata={
             "doc": "What is done about what a file turns out to be: notice, quarantine or refuse, by kind (encrypted, "
-            "macros, embedded, extension-differs, expands, damaged, partly-examined, polyglot, marking)."
+            "macros, embedded, extension-differs, expands, damaged, partly-examined, polyglot)."
         },
     )
     token_ceiling: int = field(default=2, metadata={"doc": "Highest assurance that an API token can have."})

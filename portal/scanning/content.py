@@ -49,9 +49,9 @@ def _look(head: bytes, reader: BoundedReader) -> ContentFacts:
         return sevenzip.look(reader, media_type)
     zip_too = media_type.startswith(_NEVER_ZIP_TOO) and _ends_as_zip(reader)
     facts = pdf.look(reader, media_type) if media_type == "application/pdf" else ContentFacts(media_type)
-    if zip_too and all(notice.kind is not NoticeKind.EMBEDDED for notice in facts.notices):
+    if zip_too:
         text = "The file can be read as a ZIP archive as well: it may hold other files."
-        return ContentFacts(media_type, (*facts.notices, Notice(NoticeKind.EMBEDDED, text)))
+        return ContentFacts(media_type, (*facts.notices, Notice(NoticeKind.POLYGLOT, text)))
     return facts
 
 

@@ -18,7 +18,6 @@ class NoticeKind(StrEnum):
     DAMAGED = "damaged"
     PARTLY_EXAMINED = "partly-examined"
     POLYGLOT = "polyglot"
-    MARKING = "marking"
     HELD = "held"
 
 

@@ -45,7 +45,7 @@ _RETRIES = (5, 15, 60, 300, 900)
 """Seconds until a scan is tried again, the last for every later time."""
 _BACKLOG = 200
 # What a partner may not do here by default; everything else is told and goes on.
-_KEPT_BACK = frozenset({NoticeKind.EXPANDS, NoticeKind.POLYGLOT, NoticeKind.MARKING})
+_KEPT_BACK = frozenset({NoticeKind.EXPANDS, NoticeKind.POLYGLOT})
 
 Place = tuple[str, int]
 """A document's id and a version's number."""

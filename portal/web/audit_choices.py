@@ -20,6 +20,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "document.version",
             "document.archive",
             "document.digest",
+            "document.scan",
+            "document.verdict",
             *CUSTODY_NAMES,
         ),
         "Clearances, memberships, roles": (
@@ -109,6 +111,8 @@ CHOICES: Mapping[str, str] = MappingProxyType(
         "document.upload": "New documents sent",
         "document.version": "New versions sent",
         "document.archive": "ZIPs of several documents",
+        "document.scan": "Documents scanned for malware",
+        "document.verdict": "Verdicts of the malware scanner",
         "document.digest": "Digests computed of documents",
         "grant.clearance": "Clearances",
         "grant.membership": "Memberships of programmes",

@@ -52,6 +52,16 @@ DEEDS: Mapping[str, Deed | Happening] = MappingProxyType(
         "document.archive": Deed(
             "asked for several documents as one ZIP", "have several documents as one ZIP", "file-zip"
         ),
+        "document.scan": Deed(
+            "{document} was handed to the malware scanner",
+            "have {document} scanned",
+            "shield-check",
+        ),
+        "document.verdict": Deed(
+            "the scanner's verdict on {document} took effect",
+            "let a verdict on {document} take effect",
+            "shield-check",
+        ),
         "document.digest": Deed(
             "asked for the signed label of {document}, for which the portal computed its digest",
             "have a digest of {document} computed",

@@ -128,6 +128,8 @@ NOTICE_WORDS: Mapping[str, str] = MappingProxyType(
         "expands": "Unpacks to far more than its size.",
         "damaged": "Its content is damaged or incomplete.",
         "partly-examined": "Only part of it could be examined.",
+        "polyglot": "Can be read as another kind of file as well.",
+        "held": "Was kept back until it was examined.",
     }
 )
 """What a notice of the content says to people."""

@@ -151,7 +151,7 @@ def test_every_code_that_a_rule_refuses_with_has_words() -> None:
         "clearance-answers", "member", "no-special-category", "briefed", "facility-not-needed", "facility-cleared",
         "not-originator-controlled", "not-passed-on", "originator-consents", "handling-open", "handling-viewed",
         "second-person-not-needed", "approved", "place-not-limited", "place-and-time", "own-organisation", "delivered",
-        "released", "document-available", "within-ceiling", "clearance-ended", "clearance-begins",
+        "released", "document-available", "document-admitted", "within-ceiling", "clearance-ended", "clearance-begins",
     }  # fmt: skip
     by_clearance = {"no-clearance-in-force", "clearance-lapsed", "label-beyond-clearance"}
     assert set(OFFICER_TEXTS) - permitting - by_clearance <= set(TEXTS)

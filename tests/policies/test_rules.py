@@ -102,7 +102,7 @@ TABLE = {
     Role.AUDITOR: "log.search log.read log.export",
     Role.OFFICER: "grant.clearance grant.membership grant.briefing grant.role grant.document grant.consent "
     "grant.policy grant.facility grant.instruction grant.setting policy.show policy.propose policy.approve "
-    "destruction.show destruction.propose destruction.approve spill.show spill.contain access.explain",
+    "destruction.show destruction.propose destruction.approve spill.show spill.contain quarantine.show access.explain",
     Role.ADMINISTRATOR: "account.manage organisation.manage programme.manage system.status keys.show keys.manage",
 }
 

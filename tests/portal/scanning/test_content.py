@@ -187,7 +187,7 @@ def test_an_image_that_is_an_archive_too_is_told() -> None:
     picture = (DOCUMENTS / "testPNG.png").read_bytes()
     data = picture + archive(lambda container: container.writestr("hidden", "x"))
     assert facts(data).media_type == "image/png"
-    assert kinds(facts(data)) == {EMBEDDED}
+    assert kinds(facts(data)) == {NoticeKind.POLYGLOT}
 
 
 def test_an_attachment_in_a_compressed_object_stream_is_seen() -> None:
