@@ -1,13 +1,13 @@
 """inspections: what looking into versions found, and scans to be made
 
-Revision: 0008_inspections, after 0007_resumable_uploads
+Revision: 0009_inspections, after 0008_quotas
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008_inspections"
-down_revision = "0007_resumable_uploads"
+revision = "0009_inspections"
+down_revision = "0008_quotas"
 branch_labels = None
 depends_on = None
 
