@@ -1,13 +1,13 @@
 """inspections: what looking into versions found, and scans to be made
 
-Revision: 0009_inspections, after 0008_quotas
+Revision: 0010_inspections, after 0009_open_sessions
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009_inspections"
-down_revision = "0008_quotas"
+revision = "0010_inspections"
+down_revision = "0009_open_sessions"
 branch_labels = None
 depends_on = None
 
