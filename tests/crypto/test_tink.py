@@ -9,12 +9,14 @@ import json
 import pytest
 
 from crypto.parts import part_context
-from tests.crypto.support import BOUNDARIES, KEY, content, decrypted, encrypted
+from tests.crypto.support import FIRST, KEY, REST, content, decrypted, encrypted
 
 tink = pytest.importorskip("tink", reason="the tink package is not installed: interoperability is not shown")
 from tink import json_proto_keyset_format, secret_key_access, streaming_aead  # noqa: E402
 
 CONTEXTS = (b"", b"context", part_context("document", 1, 1))
+LENGTHS = sorted({0, 1, 5 << 20, *(FIRST + n * REST + off for n in range(5) for off in (-1, 0, 1))})
+"""Nothing, one byte, one less and one more than every boundary of segments up to five MiB, and five MiB."""
 
 
 class Kept(io.BytesIO):
@@ -48,7 +50,7 @@ def primitive() -> streaming_aead.StreamingAead:
     return handle.primitive(streaming_aead.StreamingAead)
 
 
-@pytest.mark.parametrize("length", [*BOUNDARIES, 5 << 20])
+@pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_tink_reads_what_we_write(
     primitive: streaming_aead.StreamingAead, length: int, context: bytes
@@ -58,7 +60,7 @@ def test_tink_reads_what_we_write(
         assert reader.read() == plain
 
 
-@pytest.mark.parametrize("length", [*BOUNDARIES, 5 << 20])
+@pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_we_read_what_tink_writes(
     primitive: streaming_aead.StreamingAead, length: int, context: bytes
