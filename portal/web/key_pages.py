@@ -30,6 +30,7 @@ KIND_WORDS = {
     "receipt-signing": "Receipts and certificates",
 }
 PROVIDER_WORDS = {"file": "a key file", "pkcs11": "a PKCS#11 token", "transit": "a key server (Transit)"}
+_MOST = 300
 STATE_WORDS = {
     "active": ("circle-check", "In use", "good"),
     "superseded": ("clock", "Opens older things", ""),
@@ -154,7 +155,6 @@ def _page(error: PortalError | None = None) -> ResponseReturnValue:
         {
             "id": key.id,
             "name": _name(key),
-            "sub": KIND_WORDS.get(key.kind, key.kind) if key.kind == "kek" else key.id,
             "version": key.version,
             "state": STATE_WORDS.get(key.state, ("circle-dashed", key.state, "")),
             "retired": key.state == "retired",
@@ -163,9 +163,9 @@ def _page(error: PortalError | None = None) -> ResponseReturnValue:
             "due": moment(key.due) if key.due else None,
             "late": key.due is not None and key.due < now,
             "newest": key.newest,
-            "busy": (key.kind, key.domain) in busy,
+            "busy": key.newest and (key.kind, key.domain) in busy,
         }
-        for key in found.keys
+        for key in found.keys[:_MOST]
     ]
     page = render_template(
         "administration/keys.html",
@@ -175,6 +175,7 @@ def _page(error: PortalError | None = None) -> ResponseReturnValue:
         root_id=found.root_id,
         root_busy=(ROOT, "") in busy,
         protected=found.protected,
+        more=max(0, len(found.keys) - _MOST),
         error=said,
     )
     return page, status
