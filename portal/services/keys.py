@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from crypto import envelope
-from crypto.backup import BackupError, write_backup
 from crypto.certificates import DestructionCertificate, KeyNoteSigner, backups_end, sign_certificate
 from crypto.keyring import KeyRing, KeyState, WrappedKey
 from policies.requests import Action
@@ -173,6 +172,9 @@ class Keys:
 
         Raises NotPermitted, Invalid when recipients or passphrase do not fit, Unavailable.
         """
+        # Loaded when it is wanted: a portal that serves has no need of age.
+        from crypto.backup import BackupError, write_backup
+
         self._allowed(actor)
         try:
             blob = write_backup(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portal.audit import Event
+from portal.clock import system_clock
 from portal.errors import Unavailable
 from portal.services.runtime import open_portal
 from portal.settings import Settings
@@ -58,6 +61,38 @@ def test_a_portal_whose_key_server_is_away_opens_nothing_and_recovers_by_itself(
     assert answer.data == b"kept under a key server"
     assert world.deposited(b"after the outage")
     world.runtime.log.checkpoint()
+    world.runtime.close()
+
+
+def test_a_rotation_waits_while_the_key_server_is_away_and_then_goes_on(
+    bao: Bao, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = build_world(tmp_path / "data", **transit(bao, "rotating", key_cache_seconds=3600))
+    document = world.deposited(b"content")
+    rotations = world.runtime.rotations
+    ordered = [
+        rotations.order(kind, domain, Event(action="keys.rotate"))
+        for kind, domain in (("root", ""), ("kek", f"{world.programme}/SECRET"))
+    ]
+    assert rotations._step(
+        ordered[0]
+    )  # the new version of the root key is there, nothing is wrapped by it yet
+    bao.stop()
+    try:
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="the rotation waits"):
+                rotations.work()
+        assert world.get(f"/documents/{document}/content", "official").data == b"content"
+    finally:
+        bao.start()
+    time.sleep(2.1)  # a provider that did not answer is left alone for two seconds
+    rotations.work()
+    monkeypatch.setattr(rotations, "_clock", lambda: system_clock() + timedelta(hours=2))
+    rotations.work()
+    assert [(view.state, view.failed) for view in map(rotations.one, ordered)] == [("done", 0)] * 2
+    root = world.runtime.ring.root
+    assert all(root.is_current(key.wrapped) for key in world.runtime.ring.stored())
+    assert world.get(f"/documents/{document}/content", "official").data == b"content"
     world.runtime.close()
 
 
