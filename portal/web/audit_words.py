@@ -42,6 +42,10 @@ DEEDS: Mapping[str, Deed | Happening] = MappingProxyType(
         "document.version": Deed(
             "sent version {version} of {document}", "send a new version of {document}", "upload"
         ),
+        "upload.begin": Deed("began to send a document in pieces", "send a document in pieces", "upload"),
+        "upload.end": Deed(
+            "gave up sending a document in pieces", "end the sending of a document in pieces", "upload"
+        ),
         "document.list": Deed("looked at a list of documents", "look at a list of documents", "list"),
         "document.search": Deed(
             "searched the titles of documents", "search the titles of documents", "search"

@@ -16,6 +16,8 @@ UNSEALED = {
     "keys": "the root key's wrapping binds kind, domain, version and id",
     "uploads": "names what may be cleared away; no rule reads it",
     "key_rotations": "what a background job does next; no rule reads it",
+    "upload_leases": "who writes to an upload now; what is committed is checked against its sealed row",
+    "scan_jobs": "when a version is scanned next; housekeeping puts back what is missing",
     "counters": "numbers for people; no rule reads them",
     "title_pieces": "authenticated encryption binds programme and number",
 }
