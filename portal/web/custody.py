@@ -19,6 +19,7 @@ from portal.http.routing import signed_in
 from portal.services.destruction import DestructionView
 from portal.services.spills import SpillView
 from portal.web.forms import FORM_ERRORS, refused
+from portal.web.two_people import two_people
 from portal.web.words import moment_words, size_words
 
 _OUTCOMES = {
@@ -139,26 +140,17 @@ def destruction(request_id: str) -> ResponseReturnValue:
 def _destruction(request_id: str, problem: str = "", status: int = 200) -> ResponseReturnValue:
     actor = current_actor()
     item = runtime().destruction.request(actor, request_id)
-    counting = next((approval for approval in item.approvals if approval.in_force), None)
     return (
         render_template(
             "custody/destruction.html",
             item=item,
             state=_OUTCOMES[item.outcome],
-            own=item.requested_by.id == actor.person_id,
-            mine=any(approval.approver.id == actor.person_id for approval in item.approvals),
-            first={
-                "name": item.requested_by.name or "Somebody",
-                "words": f"Requested it on {moment_words(item.created)}",
-                "standing": "done",
-            },
-            second={
-                "name": counting.approver.name if counting else "Another security officer",
-                "words": f"Approved it until {moment_words(counting.until)}"
-                if counting
-                else "Has not approved it",
-                "standing": "open" if counting is None else "done",
-            },
+            **two_people(
+                actor.person_id,
+                item.requested_by,
+                f"Requested it on {moment_words(item.created)}",
+                item.approvals,
+            ),
             problem=problem,
             moment_words=moment_words,
         ),

@@ -21,6 +21,7 @@ from portal.http.request import PortalRequest
 from portal.http.routing import signed_in
 from portal.services.policy_views import ProposalView
 from portal.web.forms import FORM_ERRORS, refused
+from portal.web.two_people import two_people
 from portal.web.words import moment_words
 
 _FORM_OVERHEAD = 64 * 1024
@@ -127,27 +128,18 @@ def _proposal(proposal_id: str, problem: str = "", status: int = 200) -> Respons
     actor = current_actor()
     page = runtime().policy_changes.proposal(actor, proposal_id)
     item = page.proposal
-    counting = next((approval for approval in item.approvals if approval.in_force), None)
     return (
         render_template(
             "policy/proposal.html",
             item=item,
             state=_OUTCOMES[item.outcome],
             differences=page.differences,
-            own=item.proposed_by.id == actor.person_id,
-            mine=any(approval.approver.id == actor.person_id for approval in item.approvals),
-            first={
-                "name": item.proposed_by.name or "Somebody",
-                "words": f"Proposed it on {moment_words(item.created)}",
-                "standing": "done",
-            },
-            second={
-                "name": counting.approver.name if counting else "Another security officer",
-                "words": f"Approved it until {moment_words(counting.until)}"
-                if counting
-                else "Has not approved it",
-                "standing": "open" if counting is None else "done",
-            },
+            **two_people(
+                actor.person_id,
+                item.proposed_by,
+                f"Proposed it on {moment_words(item.created)}",
+                item.approvals,
+            ),
             problem=problem,
             moment_words=moment_words,
         ),

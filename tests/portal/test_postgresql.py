@@ -146,3 +146,18 @@ def test_keys_of_every_kind_are_rotated(world: World, monkeypatch: pytest.Monkey
     assert {key.state for key in runtime.ring.stored() if key.kind == "kek"} == {"active", "retired"}
     assert not [found for unit in runtime.fsck.plan() for found in runtime.fsck.check(unit).findings]
     assert world.get(f"/documents/{document}/content", "official").data == b"Under a new key"
+
+
+def test_a_check_of_everything_holds_and_names_what_was_edited(world: World) -> None:
+    document = world.deposited(b"checked on PostgreSQL")
+    fsck = world.runtime.fsck
+    units = [unit for unit in fsck.plan() if not unit.startswith("documents:")]
+    units.append(f"documents:{document[:2]}")
+    damaged = {
+        found.place for unit in units for found in fsck.check(unit).findings if document in found.place
+    }
+    assert damaged == set()
+    with world.runtime.database.engine.begin() as connection:
+        connection.execute(text("UPDATE documents SET size = size + 1 WHERE id = :id"), {"id": document})
+    findings = fsck.check(f"documents:{document[:2]}").findings
+    assert f"document {document}" in {found.place for found in findings if found.kind == "row"}
