@@ -35,7 +35,7 @@ def add_newcomer(page: Page, url: str, name: str = "") -> Newcomer:
     page.fill("#email", f"nora.{number}@cpo.example")
     page.fill("#nation", "BEL")
     page.get_by_role("button", name="Add the person").click()
-    page.get_by_text("without any role").wait_for()
+    page.wait_for_url(lambda to: not to.endswith("/new"))
     return Newcomer(page.url.rpartition("/")[2], name, f"nora.{number}@cpo.example")
 
 
