@@ -13,6 +13,7 @@ from werkzeug.datastructures import MultiDict
 
 from portal.errors import Invalid
 from portal.services.document_counts import MOST_COUNTED
+from portal.services.document_search import MOST_SORTED
 from portal.services.document_views import DocumentFilter, DocumentView, Overview
 from portal.web.people_lists import SOON
 from portal.web.words import Moment, chip, date_words, media_words, moment, size_words, when_words
@@ -103,6 +104,7 @@ def shown(found: Overview, asked: Asked, now: datetime) -> dict[str, Any]:
         else "",
         "newest_url": asked.url() if asked.number > 1 else "",
         "newest_first": asked.wanted.sort == "-created",
+        "only_newest": MOST_SORTED if _sorts_some(found, asked) else 0,
         "programmes": found.programmes,
         "beside": _beside(found, asked),
         "label_options": [(label.marking, label.marking) for label in found.labels],
@@ -114,6 +116,12 @@ def shown(found: Overview, asked: Asked, now: datetime) -> dict[str, Any]:
         "nothing_at_all": total == 0,
         "clearance": _clearance(found.cleared_until, now),
     }
+
+
+def _sorts_some(found: Overview, asked: Asked) -> bool:
+    """Whether a search may match more than it sorts in this order."""
+    by_time = asked.wanted.sort.removeprefix("-") == "created"
+    return bool(asked.wanted.text) and not by_time and not found.exact
 
 
 def row(item: DocumentView, last_visit: datetime | None, now: datetime) -> dict[str, Any]:
