@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from portal.cli.errors import Fails
+from portal.cli.memory import keep_from_dumps
 from portal.cli.options import data_option, json_option, opened
 from portal.jobs.checking import Run, check
 from portal.services.fsck_findings import MENDS, Result
@@ -40,6 +41,7 @@ def fsck(data: Path, jobs: int, resume: bool, repair: bool, as_json: bool) -> No
     It only reads, and works beside a running portal. The exit status is 0 when everything holds, 1 when something is
     damaged or could not be looked at; the result is recorded in the log.
     """
+    keep_from_dumps()
     # On standard error: what is written to the other can be a file.
     progress = Progress(
         TextColumn("{task.description}"),

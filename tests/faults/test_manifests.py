@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from portal import models
 from portal.errors import NotFound, Unavailable
 from portal.services.filing import Arrival, Target
 from tests.portal.api.test_tus import begun, patch
@@ -86,3 +87,21 @@ def test_version_in_several_parts_holds_and_a_missing_one_is_named(world: World)
     parts[0].unlink()
     found = world.runtime.fsck.check(f"documents:{document[:2]}").findings
     assert [(item.kind, item.place.rpartition("/")[2]) for item in found] == [("missing", "part-2")]
+
+
+def test_new_label_gets_a_new_name_and_the_old_manifest_stands_until_then(world: World) -> None:
+    document = world.deposited(b"four")
+    manifests, database = world.runtime.manifests, world.runtime.database
+    folder = next((world.runtime.settings.blob_folder / document[:2] / document).iterdir())
+    with database.read() as session:
+        found = world.runtime.access.head(session, document)
+        assert found is not None
+        row = session.get_one(models.Version, (document, 1))
+        manifest, place = manifests.of(found[0], row, found[1].label), row.blob
+    for number in (1, 2):
+        name = manifests.write(place, manifest, renamed=True)
+        assert name == f"{place}/manifest-{number}"
+        assert len(list(folder.glob("manifest*"))) == 2
+        manifests.keep_only(place, name)
+        assert [path.name for path in folder.glob("manifest*")] == [f"manifest-{number}"]
+        assert damage(world, document) == []
