@@ -96,7 +96,8 @@ class RowSealer:
         table: str,
         primary_key: str,
         row_version: int,
-        values: Sequence[tuple[str, RowValue]],
+        names: tuple[str, ...],
+        values: Sequence[RowValue],
         seal: bytes,
         changed: tuple[int, RowValue],
     ) -> bytes:
@@ -109,8 +110,8 @@ class RowSealer:
         old, new = self._ring.by_id(seal[1 : envelope.PREFIX_BYTES].hex()), self._ring.sealing("row")
         if old.kind != "row":
             raise Damaged("a row's seal names a key of another kind")
-        columns = _columns(table, tuple([name for name, _ in values]))
-        pieces = canonical.pieces([value for _, value in values])
+        columns = _columns(table, names)
+        pieces = canonical.pieces(values)
         head = envelope.prefix(envelope.ROW, old.id)
         mac = old.mac.copy()
         mac.update(b"".join([_ROW_USE, head, columns, canonical.encode(primary_key, row_version), *pieces]))

@@ -146,7 +146,8 @@ class Deks:
             self._table.name,
             f"{row.document_id}/{row.number}",
             row.row_version,
-            [(name, found[name]) for name in self._names],
+            self._names,
+            [found[name] for name in self._names],
             row.seal,
             (self._dek, wrapped),
         )
