@@ -68,6 +68,8 @@ def look_at(page: Page, setting: Setting) -> list[str]:
     """Return the faults of the page that is open, in one setting."""
     page.set_viewport_size({"width": setting.width, "height": 900})
     page.emulate_media(color_scheme="dark" if setting.theme == "dark" else "light")
+    # Where an earlier setting left the page, something may lie half behind the banner, which no target's size is.
+    page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
     found = standing_faults(page)
     if setting.axe:
         found += axe_faults(page)
