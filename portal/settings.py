@@ -54,6 +54,19 @@ class Settings:
         metadata={"doc": "Business database: an SQLite or PostgreSQL URL. Default: SQLite in DATA."},
     )
     log: Path | None = field(default=None, metadata={"doc": "File of the access log. Default: DATA/log.db."})
+    log_url: str = field(
+        default="",
+        metadata={
+            "doc": "PostgreSQL URL of the access log, of its appending role. Default: the file of `log`."
+        },
+    )
+    log_owner_url: str = field(
+        default="",
+        metadata={"doc": "The same for the tables' owner: used by `init` and `audit prepare`, then removed."},
+    )
+    log_keeper: str = field(
+        default="", metadata={"doc": "Name of the log's keeping role, which alone may delete; empty: none."}
+    )
     blobs: Path | None = field(
         default=None, metadata={"doc": "Folder of the encrypted documents. Default: DATA/blobs."}
     )
@@ -263,6 +276,11 @@ class Settings:
         return self.log or self.data / "log.db"
 
     @property
+    def log_place(self) -> Path | str:
+        """Where the access log is: its file, or the URL of its database."""
+        return self.log_url or self.log_file
+
+    @property
     def secure(self) -> bool:
         """Whether people reach the portal by https."""
         return self.public_url.startswith("https://")
@@ -367,6 +385,12 @@ def _check(settings: Settings) -> None:
         )
     if bool(settings.s3_access_key) != bool(settings.s3_secret_file):
         raise SettingsError("s3_access_key and s3_secret_file go together. Set both, or neither.")
+    for name in ("log_url", "log_owner_url"):
+        if (url := getattr(settings, name)) and urlsplit(url).scheme not in (
+            "postgresql",
+            "postgresql+psycopg",
+        ):
+            raise SettingsError(f"{name}: it is no postgresql:// address. Correct it.")
     for name in (
         "size_limit",
         "key_cache_seconds",

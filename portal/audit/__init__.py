@@ -5,9 +5,9 @@ from portal.audit.checkpoint import InclusionProof, SignedCheckpoint
 from portal.audit.log import AuditLog
 from portal.audit.reading import Record
 from portal.audit.record import Event
+from portal.audit.schema import create_log
 from portal.audit.search import Page, RecordFilter
 from portal.audit.store import open_log_engine
-from portal.audit.tables import create_log
 from portal.audit.tracing import Reader
 
 __all__ = [

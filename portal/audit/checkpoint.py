@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select, update
+from sqlalchemy import Connection, Engine, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crypto.translog import checkpoint as notes
@@ -120,9 +120,9 @@ class Checkpoints:
         signed = SignedCheckpoint(checkpoint, notes.sign(checkpoint, self._signer))
         self._write_anchor(signed)
         with writing(self._engine, self._wait) as connection:
-            held = select(tables.checkpoints.c.size).where(tables.checkpoints.c.size == size)
-            if connection.execute(held).first() is None:
-                connection.execute(insert(tables.checkpoints).values(size=size, note=signed.note))
+            # Another process may have signed the same size meanwhile; then its checkpoint stands.
+            held = _insert(connection.dialect.name, tables.checkpoints).values(size=size, note=signed.note)
+            connection.execute(held.on_conflict_do_nothing())
         return signed
 
     def latest(self) -> SignedCheckpoint | None:
@@ -261,12 +261,12 @@ def _tile(connection: Connection, level: int, number: int) -> bytes:
 
 
 def _put_tiles(dialect: str) -> sqlite.Insert | postgresql.Insert:
-    keys = ["level", "number"]
-    if dialect == "postgresql":
-        second = postgresql.insert(tables.tiles)
-        return second.on_conflict_do_update(index_elements=keys, set_={"hashes": second.excluded.hashes})
-    first = sqlite.insert(tables.tiles)
-    return first.on_conflict_do_update(index_elements=keys, set_={"hashes": first.excluded.hashes})
+    put = _insert(dialect, tables.tiles)
+    return put.on_conflict_do_update(index_elements=["level", "number"], set_={"hashes": put.excluded.hashes})
+
+
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from portal.audit.export import Exporter
 from portal.audit.projection import Projection
 from portal.audit.reading import Record, leaves_at, leaves_between, log_size, record
 from portal.audit.record import Event, Sealer, commit, disclosure_context
+from portal.audit.schema import renew_projection
 from portal.audit.search import Activity, Entries, Page, RecordFilter, Search
 from portal.audit.store import reading
 from portal.audit.tracing import Reader, Traces
@@ -79,7 +80,7 @@ class AuditLog:
         self._sealer = sealer
         self._checkpoints = Checkpoints(engine, signer, anchor, wait)
         self._checkpoints.check_anchor()
-        tables.renew_projection(engine)
+        renew_projection(engine)
         self._projection = Projection(engine, wait)
         self._search = Search(engine, self._projection)
         self.traces = Traces(engine, self._projection)

@@ -49,10 +49,11 @@ class Projection:
     def rebuild(self) -> None:
         """Throw the projection away and make it anew from the leaves."""
         with writing(self._engine, self._wait) as connection:
-            for table in (tables.records, tables.readers, tables.hours, tables.names):
-                connection.execute(delete(table))
+            # This row first: whoever projects meanwhile holds it until their rows can be seen here.
             generation = tables.projection.c.generation + 1
             connection.execute(update(tables.projection).values(size=0, generation=generation))
+            for table in (tables.records, tables.readers, tables.hours, tables.names):
+                connection.execute(delete(table))
         self.catch_up()
 
     def _step(self, goal: int) -> bool:
@@ -65,11 +66,10 @@ class Projection:
             leaves = leaves_between(connection, start, stop)
         rows = [record(seq, leaf).fields for seq, leaf in enumerate(leaves, start)]
         with writing(self._engine, self._wait) as connection:
-            generation = int(connection.execute(state).one()[1])
             moved = update(tables.projection).where(tables.projection.c.size == start).values(size=stop)
             # Another process may have projected these leaves meanwhile; then its work stands.
             if connection.execute(moved).rowcount == 1:
-                self._put(connection, rows, generation)
+                self._put(connection, rows, int(connection.execute(state).one()[1]))
         return True
 
     def _put(self, connection: Connection, leaves: list[_Row], generation: int) -> None:

@@ -8,14 +8,10 @@ appends.
 
 from __future__ import annotations
 
-import secrets
-
 from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
-    Connection,
-    Engine,
     Index,
     Integer,
     LargeBinary,
@@ -24,13 +20,9 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    insert,
-    inspect,
     literal_column,
-    select,
     text,
 )
-from sqlalchemy.schema import CreateIndex
 
 metadata = MetaData()
 # SQLite makes a primary key the row's own number, without a second index, only when its type is INTEGER.
@@ -198,52 +190,3 @@ projection = Table(
 
 PROJECTED = (names, records, readers, hours, projection)
 """The tables of the projection."""
-
-_REFUSAL = "CREATE TRIGGER IF NOT EXISTS leaves_no_{} BEFORE {} BEGIN SELECT RAISE(ABORT, '{}'); END"
-_REFUSALS = (
-    _REFUSAL.format("update", "UPDATE ON leaves", "a leaf of the log never changes"),
-    _REFUSAL.format("delete", "DELETE ON leaves", "a leaf of the log is never deleted"),
-    # INSERT OR REPLACE would get round the other two: its hidden delete fires no trigger.
-    _REFUSAL.format(
-        "replace",
-        "INSERT ON leaves WHEN EXISTS (SELECT 1 FROM leaves WHERE seq = NEW.seq)",
-        "a leaf of the log is never replaced",
-    ),
-)
-
-
-def create_log(engine: Engine) -> None:
-    """Create what is missing of the log's tables, triggers and single rows; safe to call again."""
-    metadata.create_all(engine)
-    with engine.connect().execution_options(audit_write=30.0) as connection, connection.begin():
-        if engine.dialect.name == "sqlite":
-            for statement in _REFUSALS:
-                connection.execute(text(statement))
-        if connection.execute(select(head.c.id)).first() is None:
-            connection.execute(insert(head).values(id=1, size=0, time=0))
-        if connection.execute(select(tree.c.id)).first() is None:
-            connection.execute(insert(tree).values(id=1, size=0))
-        _begin_projection(connection)
-
-
-def renew_projection(engine: Engine) -> None:
-    """Make the projection's tables anew, empty, where an earlier release left other columns; add indexes that lack."""
-    with engine.connect().execution_options(audit_write=30.0) as connection, connection.begin():
-        stored = inspect(connection)
-        there = set(stored.get_table_names())
-        if all(
-            table.name in there
-            and {column["name"] for column in stored.get_columns(table.name)} == set(table.c.keys())
-            for table in PROJECTED
-        ):
-            for index in (index for table in PROJECTED for index in table.indexes):
-                connection.execute(CreateIndex(index, if_not_exists=True))
-            return
-        metadata.drop_all(connection, tables=list(PROJECTED))
-        metadata.create_all(connection, tables=list(PROJECTED))
-        _begin_projection(connection)
-
-
-def _begin_projection(connection: Connection) -> None:
-    if connection.execute(select(projection.c.id)).first() is None:
-        connection.execute(insert(projection).values(id=1, size=0, generation=secrets.randbits(31)))

@@ -17,10 +17,11 @@ from portal.audit import RecordFilter, open_log_engine
 from portal.audit.catalogue import CATALOGUE
 from portal.audit.verify import verify_log
 from portal.cli.errors import Fails
-from portal.cli.options import Moment, acting, acting_options, json_option, settings_of
+from portal.cli.options import Moment, acting, acting_options, data_option, json_option, settings_of
 from portal.clock import system_clock
 from portal.models.database import make_engine
 from portal.services.auditing import FORMATS
+from portal.services.installation import prepare_log
 from portal.services.root_keys import open_ring
 from portal.settings import Settings
 
@@ -153,12 +154,20 @@ def verify(
     _tell(report, as_json)
 
 
+@audit.command()
+@data_option
+def prepare(data: Path) -> None:
+    """Create what is missing of the log's tables, and on PostgreSQL give its two roles their rights."""
+    prepare_log(settings_of(data))
+    click.echo("The log's tables are those of this release.")
+
+
 def _verify_installation(settings: Settings, verifiers: list[Verifier]) -> Report:
-    if not settings.log_file.exists():
+    if not settings.log_url and not settings.log_file.exists():
         raise Fails(
             f"There is no log at {settings.log_file}.", mend="Name the installation's folder with --data."
         )
-    engine = open_log_engine(settings.log_file)
+    engine = open_log_engine(settings.log_place)
     try:
         return verify_log(engine, verifiers or _verifiers(settings), anchor=settings.anchor_file)
     finally:

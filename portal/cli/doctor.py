@@ -199,7 +199,7 @@ def _assets() -> Finding:
 
 def _databases(settings: Settings) -> list[Path]:
     own = [] if settings.database_url else [settings.data / "portal.db"]
-    return [*own, settings.log_file]
+    return own if settings.log_url else [*own, settings.log_file]
 
 
 def _schema(settings: Settings) -> Finding:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from policies import SHIPPED, parse_policy
 from policies.requests import Role
 from portal import models
@@ -65,12 +67,20 @@ def create(settings: Settings, clock: Clock = system_clock) -> Runtime:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     create_root(settings)
     migrate(settings)
-    log_engine = open_log_engine(settings.log_file)
-    create_log(log_engine)
-    log_engine.dispose()
+    prepare_log(settings)
     runtime = open_portal(settings, clock)
     activate_policy(runtime, SHIPPED.read_bytes())
     return runtime
+
+
+def prepare_log(settings: Settings) -> None:
+    """Create what is missing of the log's tables, and give its roles their rights on a server; safe to call again."""
+    engine = open_log_engine(settings.log_owner_url or settings.log_place)
+    try:
+        appender = make_url(settings.log_url).username if settings.log_owner_url else None
+        create_log(engine, appender, settings.log_keeper or None)
+    finally:
+        engine.dispose()
 
 
 def activate_policy(runtime: Runtime, spif: bytes) -> None:

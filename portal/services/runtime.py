@@ -164,7 +164,7 @@ def open_portal(settings: Settings, clock: Clock = system_clock) -> Runtime:
     values = ValueSealer(ring)
     database = Database(engine, Seals(RowSealer(ring), values))
     node = settings.node or socket.gethostname()[:60] or "node"
-    log_engine = open_log_engine(settings.log_file)
+    log_engine = open_log_engine(settings.log_place)
     signer: NoteSigner = LogSigner(ring, settings.name)
     log = AuditLog(
         log_engine,

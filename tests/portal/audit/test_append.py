@@ -22,6 +22,8 @@ from portal.audit.append import Committer
 from portal.errors import Conflict, Invalid, Tampered, Unavailable
 from tests.portal.audit.support import START, Place, StepClock, outcome, read
 
+pytestmark = pytest.mark.both
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -153,6 +155,7 @@ def test_a_slewing_clock_is_held_still_without_a_record(log: AuditLog, clock: St
     assert log.size() == 2
 
 
+@pytest.mark.on_file
 def test_a_locked_log_refuses_after_the_bounded_wait_and_then_goes_on(where: Place) -> None:
     log = where.open(wait=0.2)
     with locked(where), pytest.raises(Unavailable):
@@ -161,6 +164,7 @@ def test_a_locked_log_refuses_after_the_bounded_wait_and_then_goes_on(where: Pla
     log.close()
 
 
+@pytest.mark.on_file
 def test_whoever_waits_behind_a_locked_log_is_refused_and_leaves_nothing(where: Place) -> None:
     log = where.open(wait=0.3)
     refused: list[Exception] = []
@@ -230,6 +234,7 @@ def test_two_processes_append_to_one_log(where: Place) -> None:
     assert where.verify().ok
 
 
+@pytest.mark.on_file
 def test_a_killed_process_leaves_a_log_that_verifies_and_holds_every_receipt(where: Place) -> None:
     log = where.open()
     for attempt in range(4):
@@ -246,6 +251,7 @@ def test_a_killed_process_leaves_a_log_that_verifies_and_holds_every_receipt(whe
     assert where.verify().ok
 
 
+@pytest.mark.on_file
 @pytest.mark.parametrize(
     "statement",
     [

@@ -14,6 +14,8 @@ from portal.errors import Invalid, NotFound, Tampered, Unavailable
 from tests.crypto.translog.naive import mth
 from tests.portal.audit.support import ORIGIN, SIGNER, VERIFIERS, Place, read
 
+pytestmark = pytest.mark.both
+
 
 def fill(log: AuditLog, count: int) -> None:
     done = 0
@@ -73,6 +75,7 @@ def test_a_log_of_several_runs_of_tiles_keeps_its_root(log: AuditLog) -> None:
     )
 
 
+@pytest.mark.on_file
 def test_a_restored_older_log_is_refused_at_the_start(log: AuditLog, where: Place, tmp_path: Path) -> None:
     fill(log, 10)
     log.checkpoint()
@@ -91,6 +94,7 @@ def test_a_restored_older_log_is_refused_at_the_start(log: AuditLog, where: Plac
     restored.dispose()
 
 
+@pytest.mark.on_file
 def test_another_log_than_the_anchored_one_is_refused_at_the_start(log: AuditLog, where: Place) -> None:
     fill(log, 10)
     log.checkpoint()
@@ -146,6 +150,7 @@ def test_damaged_tiles_are_not_signed_over(log: AuditLog, where: Place) -> None:
         log.checkpoint()
 
 
+@pytest.mark.on_file
 def test_a_stored_checkpoint_that_was_changed_is_noticed(log: AuditLog, where: Place) -> None:
     log.append(read())
     log.checkpoint()

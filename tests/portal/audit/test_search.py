@@ -83,6 +83,7 @@ FILTERS = st.builds(
 )
 
 
+@pytest.mark.both
 def test_every_filter_finds_what_reading_all_records_finds(log: AuditLog) -> None:
     records = varied(log)
 

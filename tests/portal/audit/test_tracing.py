@@ -106,6 +106,7 @@ def test_entries_are_intents_with_their_outcomes_and_what_stands_alone(
     assert log.count_entries(asked, routine=routine, unsure=unsure, most=3) == min(3, len(right))
 
 
+@pytest.mark.both
 def test_records_are_counted_by_period_and_by_filter(log: AuditLog) -> None:
     records = varied(log)
     assert log.count(RecordFilter(), most=10_000) == len(records)
