@@ -229,6 +229,27 @@ def _entries() -> Mapping[str, Entry]:
         {"scan": Kind.CODE, "standing": Kind.CODE, "reasons": Kind.CODES, "signatures": Kind.TIME},
         outcomes=True,
     )
+    add(
+        "document.quarantine",
+        "Security officers decided about a version that was kept back: admitted, or not.",
+        LEDGER,
+        {
+            "scan": Kind.CODE,
+            "standing": Kind.CODE,
+            "reasons": Kind.CODES,
+            "signatures": Kind.TIME,
+            "proposal": Kind.IDENTIFIER,
+            "digest": Kind.DIGEST,
+        },
+        outcomes=True,
+    )
+    add(
+        "quarantine.show",
+        "What is kept back was shown to an officer, or proposed and approved to be admitted.",
+        SHOWN,
+        LEDGER,
+        {"proposal": Kind.IDENTIFIER, "digest": Kind.DIGEST, "until": Kind.TIME},
+    )
     # The log itself
     add("log.search", "Records of the access log were shown.", SELECTION, SHOWN)
     add("log.read", "One record of the access log was shown.", {"record": Kind.COUNT, "proof": Kind.FLAG})

@@ -8,6 +8,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -24,6 +25,7 @@ from portal.cli.places import misplaced
 from portal.clock import parse_rfc3339, system_clock
 from portal.errors import PortalError
 from portal.models.database import make_engine
+from portal.scanning.scanners import ScannerUnavailable
 from portal.services.root_keys import ROOT_KEY_FILE
 from portal.services.runtime import Runtime, open_portal
 from portal.settings import Settings
@@ -31,6 +33,7 @@ from portal.storage import open_store
 from portal.web.assets import Assets
 
 _LEAST_FREE = 1 << 30
+_OLDEST_SIGNATURES = timedelta(days=7)
 _ROOTS = {
     "file": "The key file wraps and unwraps.",
     "pkcs11": "The PKCS#11 token wraps and unwraps.",
@@ -94,7 +97,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     try:
         yield Finding("installation", "ok", "Keys, database, log and anchor open and agree.")
         yield Finding("root key", "ok", _ROOTS[settings.key_provider])
-        for check, look in (("policy", _policy), ("log", _log), ("clock", _clock)):
+        for check, look in (("policy", _policy), ("log", _log), ("clock", _clock), ("scanner", _scanner)):
             yield _guarded(check, look, runtime)
     finally:
         runtime.close()
@@ -245,6 +248,30 @@ def _log(runtime: Runtime) -> Finding:
         "ok",
         f"{size:,} records, {checkpoint.size:,} of them under a checkpoint; `audit verify` reads all.",
     )
+
+
+def _scanner(runtime: Runtime) -> Finding:
+    settings = runtime.settings
+    if not settings.scanner:
+        return Finding("scanner", "warning", "None is set: documents are not scanned.", "Set `scanner`.")
+    try:
+        proof = runtime.inspections.prove()
+    except ScannerUnavailable as fault:
+        return Finding(
+            "scanner", "fault", str(fault), "Correct the scanner's set-up; until then it is not used."
+        )
+    words = f"{proof.version} refuses what is above {proof.limit:,} bytes."
+    if settings.scanner_spool is None:
+        mend = "Look there that it is in memory (tmpfs)."
+        return Finding("scanner", "warning", f"{words} Where it spools cannot be seen from here.", mend)
+    if proof.signatures is None:
+        return Finding("scanner", "ok", f"{words} It does not tell the date of its signatures.")
+    if system_clock() - proof.signatures > _OLDEST_SIGNATURES:
+        mend = "Let freshclam fetch new ones."
+        return Finding(
+            "scanner", "warning", f"{words} Its signatures are of {proof.signatures:%Y-%m-%d}.", mend
+        )
+    return Finding("scanner", "ok", f"{words} Its signatures are of {proof.signatures:%Y-%m-%d}.")
 
 
 def _clock(runtime: Runtime) -> Finding:

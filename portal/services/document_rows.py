@@ -148,7 +148,7 @@ class DocumentRows:
         except Tampered as fault:
             self._alarm.report(fault, actor)
             return None
-        return SimpleNamespace(scan=found["scan"], signatures=found["signatures"])
+        return SimpleNamespace(scan=found["scan"], signatures=found["signatures"], standing=found["standing"])
 
     def class_words(self, classification: str) -> str:
         """Return the marking of a classification alone, such as NATO RESTRICTED."""

@@ -75,6 +75,7 @@ class VersionView:
     log_entry: int
     scan: str = "not-scanned"
     signatures: datetime | None = None
+    standing: str = "open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ class Inspected(Protocol):
 
     scan: Any
     signatures: Any
+    standing: Any
 
 
 def version_view(row: Mapping[str, Any], file_name: str, found: Inspected | None = None) -> VersionView:
@@ -159,4 +161,5 @@ def version_view(row: Mapping[str, Any], file_name: str, found: Inspected | None
         log_entry=row["log_entry"],
         scan=found.scan if found is not None else "not-scanned",
         signatures=found.signatures if found is not None else None,
+        standing=found.standing if found is not None else "open",
     )

@@ -347,8 +347,11 @@ class Documents:
 
     # One document
 
-    def show(self, actor: Actor, document_id: str) -> DocumentPage:
-        """Return what a document's page shows; a denial is recorded, then NotFound or NotPermitted."""
+    def show(self, actor: Actor, document_id: str, *, sent: bool = False) -> DocumentPage:
+        """Return what a document's page shows; a denial is recorded, then NotFound or NotPermitted.
+
+        `sent`: for the receipts of what this person sent themselves, versions that are kept back included.
+        """
         with self._database.read() as session, self._alarm.watching(actor):
             subject = self._access.subject(session, actor)
             found = self._access.head(session, document_id)
@@ -356,6 +359,8 @@ class Documents:
                 request = self._access.request(actor, subject, Action.DOCUMENT_SHOW)
                 raise self._access.refuse(actor, request, None, Refusal(asked=document_id[:100]))
             row, document = found
+            if sent and standing.only_held(session, row, actor.person_id):
+                document = replace(document, state=rq.DocumentState.RECEIVED, scan=rq.ScanState.CLEAN)
             marking = self._access.marking(document.label)
             request = self._access.request(actor, subject, Action.DOCUMENT_SHOW, document)
             decision = rules.decide(request)
@@ -378,6 +383,7 @@ class Documents:
                 version_view(version.__dict__, version.file_name, looked.get(version.number))
                 for version in rows
                 if not standing.is_kept_back(version, looked.get(version.number))
+                or (sent and version.uploaded_by == actor.person_id)
             ]
             view = DocumentView(
                 id=row.id,

@@ -322,6 +322,7 @@ class Inspections:
         self, session: Session, place: Place, row: models.Inspection | None, found: Examination
     ) -> None:
         now = self._clock()
+        was_held = row is not None and standing.examined(row).held
         if row is None:
             session.add(standing.new_row(*place, found, now))
         else:
@@ -331,7 +332,7 @@ class Inspections:
         version = session.get_one(models.Version, place)
         if document is None:
             raise models.TamperedRow("documents", place[0])
-        standing.follow(session, document, version, found, now)
+        standing.follow(session, document, version, found, now, was_held=was_held)
         _done(session, place)
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ class Receipts:
 
     def of(self, actor: Actor, document_id: str, number: int) -> VersionReceipt:
         """Return a version's receipt, recorded as the document shown; raises NotFound, NotPermitted."""
-        page = self._documents.show(actor, document_id)
+        page = self._documents.show(actor, document_id, sent=True)
         version = next((item for item in page.versions if item.number == number), None)
         if version is None:
             raise NotFound(

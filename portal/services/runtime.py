@@ -55,6 +55,7 @@ from portal.services.pages import Cursors
 from portal.services.people import People
 from portal.services.picker import Picker
 from portal.services.policy_changes import PolicyChanges
+from portal.services.quarantine import Quarantine
 from portal.services.quotas import Quotas
 from portal.services.readership import Readership
 from portal.services.receipts import Receipts
@@ -95,6 +96,7 @@ class Runtime:
     circumstances: Circumstances
     deposit: Deposit
     destruction: Destruction
+    quarantine: Quarantine
     documents: Documents
     explain: Explain
     finder: Finder
@@ -248,6 +250,7 @@ def _assemble(
         bindings=Bindings(release, policy, ring, settings.name),
         circumstances=Circumstances(database, log, access, clock, alarm),
         deposit=deposit,
+        quarantine=Quarantine(database, log, access, clock, alarm),
         destruction=Destruction(database, log, access, titles, clock, alarm, erasure),
         documents=documents,
         explain=Explain(database, log, access, alarm),

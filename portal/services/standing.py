@@ -109,6 +109,14 @@ def is_kept_back(version: models.Version, row: models.Inspection | None) -> bool
     return Standing(row.standing) not in HANDED_OUT
 
 
+def only_held(session: Session, document: models.Document, person_id: str) -> bool:
+    """Tell whether a document is closed only because its first version, sent by this person, is kept back."""
+    if document.uploaded_by != person_id or document.state != DocumentState.QUARANTINED.value:
+        return False
+    found = session.get(models.Inspection, (document.id, document.current_version))
+    return found is not None and examined(found).held
+
+
 def notices_of(version: models.Version) -> frozenset[str]:
     """Return the codes of what was noticed in a version when it arrived."""
     return frozenset(json.loads(version.notices))
@@ -139,9 +147,19 @@ def count(session: Session, document: models.Document, state: str, by: int) -> N
 
 
 def follow(
-    session: Session, document: models.Document, version: models.Version, found: Examination, now: datetime
+    session: Session,
+    document: models.Document,
+    version: models.Version,
+    found: Examination,
+    now: datetime,
+    *,
+    was_held: bool,
 ) -> None:
-    """Let a document's head say what was found in one of its versions, and which version is the current one."""
+    """Let a document's head say what was found in one of its versions, and which version is the current one.
+
+    `was_held`: the version was kept back until now. Only then does a quarantine end: one that an officer ordered
+    stands, whatever the scanner says.
+    """
     if version.number > document.current_version:
         if found.held:
             return
@@ -154,9 +172,10 @@ def follow(
             _move(session, document, DocumentState.QUARANTINED, now)
         return
     document.scan = _scan_of(found).value
-    state = DocumentState.QUARANTINED if found.held else DocumentState.RECEIVED
-    if {document.state, state.value} == {DocumentState.QUARANTINED.value, DocumentState.RECEIVED.value}:
-        _move(session, document, state, now)
+    if found.held and document.state == DocumentState.RECEIVED.value:
+        _move(session, document, DocumentState.QUARANTINED, now)
+    elif not found.held and was_held and document.state == DocumentState.QUARANTINED.value:
+        _move(session, document, DocumentState.RECEIVED, now)
 
 
 def _scan_of(found: Examination) -> ScanState:

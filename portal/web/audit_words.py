@@ -56,6 +56,16 @@ DEEDS: Mapping[str, Deed | Happening] = MappingProxyType(
         "document.archive": Deed(
             "asked for several documents as one ZIP", "have several documents as one ZIP", "file-zip"
         ),
+        "document.quarantine": Deed(
+            "decided whether {document} leaves quarantine",
+            "decide whether {document} leaves quarantine",
+            "alert-triangle",
+        ),
+        "quarantine.show": Deed(
+            "looked at what is kept back, or asked to admit it",
+            "look at what is kept back",
+            "alert-triangle",
+        ),
         "document.scan": Deed(
             "{document} was handed to the malware scanner",
             "have {document} scanned",

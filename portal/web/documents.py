@@ -133,7 +133,7 @@ def show(document_id: str, number: int | None = None) -> ResponseReturnValue:
         kind=kind,
         media=media_words(version.media_type),
         icon_of=media_icon(version.media_type),
-        notices=[NOTICE_WORDS.get(notice, notice) for notice in version.notices],
+        notices=[NOTICE_WORDS.get(notice, notice) for notice in version.notices if notice != "held"],
         handling=_handling(may_read=page.may_read, may_preview=page.may_preview),
         content_url=url_for("documents.view", **here),
         download_url=url_for("documents.content", **here) if page.may_read else "",

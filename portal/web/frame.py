@@ -50,6 +50,7 @@ _PLACES: Mapping[Role, tuple[tuple[str, str, str], ...]] = MappingProxyType(
             ("Why?", "officer.why", "help-circle"),
             ("Rules", "policy.index", "scale"),
             ("Custody", "custody.index", "trash"),
+            ("Quarantine", "quarantine.index", "alert-triangle"),
         ),
         Role.AUDITOR: (
             ("Timeline", "audit.timeline", "timeline"),

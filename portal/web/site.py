@@ -20,6 +20,7 @@ from portal.web import (
     officer,
     policy,
     policy_css,
+    quarantine,
     release_pages,
     rule_pages,
     sign_in,
@@ -41,6 +42,7 @@ _BLUEPRINTS = (
     rule_pages,
     release_pages,
     custody,
+    quarantine,
     administration,
     style,
 )

@@ -215,10 +215,19 @@ def receipt(document_id: str, number: int) -> ResponseReturnValue:
         media=media_words(found.version.media_type),
         icon_of=media_icon(found.version.media_type),
         received=moment_words(found.version.created),
-        notices=[NOTICE_WORDS.get(notice, notice) for notice in found.version.notices],
+        notices=[NOTICE_WORDS.get(notice, notice) for notice in found.version.notices if notice != "held"],
+        waits=_WAITS.get(found.version.standing, ""),
         proof=_proof_state(found),
         size_words=size_words,
     )
+
+
+_WAITS = {
+    "waiting": " It waits for the malware scan: nobody sees it until then, and you need not send it again.",
+    "quarantined": " It is in quarantine: nobody sees it, and a security officer decides. Send it again without what "
+    "was found, or without its password.",
+    "refused": " A security officer decided that it stays in quarantine. Nobody sees it.",
+}
 
 
 def _proof_state(found: VersionReceipt) -> str:
