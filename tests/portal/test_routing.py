@@ -47,6 +47,7 @@ WHO: dict[str, frozenset[str]] = {
     "officer.": frozenset({"officer"}),
     "policy.": frozenset({"officer"}),
     "custody.": frozenset({"officer"}),
+    "quarantine.": frozenset({"officer"}),
     "releases.": frozenset({"officer"}),
     "rules.own_instructions": READERS,
     "rules.acknowledge": READERS,
