@@ -162,6 +162,14 @@ def prepare(data: Path) -> None:
     click.echo("The log's tables are those of this release.")
 
 
+@audit.command()
+@data_option
+def key(data: Path) -> None:
+    """Print the verifier key lines of the log, the newest last: what an auditor keeps to check its checkpoints."""
+    for verifier in _verifiers(settings_of(data)):
+        click.echo(verifier.vkey)
+
+
 def _verify_installation(settings: Settings, verifiers: list[Verifier]) -> Report:
     if not settings.log_url and not settings.log_file.exists():
         raise Fails(

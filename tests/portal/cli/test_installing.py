@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from crypto.translog.checkpoint import verified
+from crypto.translog.note import Verifier
 from policies import SHIPPED
 from tests.demonstration import free_port, strongroom, strongroom_process
 from tests.shared import POLICIES
@@ -69,6 +71,19 @@ def test_its_log_verifies(installed: tuple[Path, str]) -> None:
     done = strongroom("audit", "verify", "--json", f"--data={installed[0] / 'data'}")
     assert done.returncode == 0
     assert json.loads(done.stdout)["ok"]
+
+
+def test_the_printed_key_alone_opens_the_log_s_checkpoint(installed: tuple[Path, str]) -> None:
+    printed = strongroom("audit", "key", f"--data={installed[0] / 'data'}")
+    assert printed.returncode == 0
+    verifiers = [Verifier.parse(line) for line in printed.stdout.splitlines()]
+    checkpoint = verified((installed[0] / "anchor" / "checkpoint").read_bytes(), verifiers)
+    assert checkpoint.size > 0
+
+
+def test_the_log_s_tables_can_be_prepared_again(installed: tuple[Path, str]) -> None:
+    done = strongroom("audit", "prepare", f"--data={installed[0] / 'data'}")
+    assert done.returncode == 0, done.stderr
 
 
 def test_nothing_is_created_twice(installed: tuple[Path, str]) -> None:
