@@ -49,7 +49,12 @@ def free_port() -> int:
 
 @contextmanager
 def clamd(
-    folder: Path, *, spool: Path | None = None, alert: bool = True, limit: int = LIMIT
+    folder: Path,
+    *,
+    spool: Path | None = None,
+    alert: bool = True,
+    limit: int = LIMIT,
+    port: int | None = None,
 ) -> Iterator[ClamDaemon]:
     """Run clamd inside the block; `alert`: AlertExceedsMax; `spool`: a folder in memory unless given."""
     program = require_program("clamd")
@@ -58,7 +63,8 @@ def clamd(
         database = folder / "signatures"
         database.mkdir(parents=True)
         (database / "own.ndb").write_text(f"{SIGNED_NAME}:0:*:{SIGNED.hex()}\n")
-        place, port, config = Path(near, "clamd"), free_port(), folder / "clamd.conf"
+        place, config = Path(near, "clamd"), folder / "clamd.conf"
+        port = port or free_port()
         spooled = spool or Path(memory)
         config.write_text(
             f"Foreground yes\nDatabaseDirectory {database}\nLocalSocket {place}\nTCPSocket {port}\n"

@@ -29,7 +29,7 @@ class ScansDue(Protocol[_Claim]):
         """Let the scanner prove itself; raises ScannerUnavailable."""
         ...
 
-    def restore(self) -> int:
+    def restore(self, *, at_start: bool = False) -> int:
         """Put back what was lost."""
         ...
 
@@ -72,7 +72,7 @@ class Scans(Generic[_Claim]):
             try:
                 self._prove()
                 if time.monotonic() - restored > RESTORE:
-                    self._service.restore()
+                    self._service.restore(at_start=restored < 0)
                     restored = time.monotonic()
                 while not self._stopped and (claims := self._service.claim(self._at_once)):
                     list(pool.map(self._scan, claims))

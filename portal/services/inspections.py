@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import and_, delete, exists, select
+from sqlalchemy import and_, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from crypto.errors import Damaged
@@ -249,10 +249,11 @@ class Inspections:
         with self._database.write() as session:
             _done(session, place)
 
-    def restore(self) -> int:
+    def restore(self, *, at_start: bool = False) -> int:
         """Put back the jobs of versions that wait without one, and add those of documents that were never scanned.
 
-        Returns how many there are now that were not.
+        `at_start`: a node that died may have had scans under way: they are due now. One that another node makes at
+        the same time is made twice, and the first verdict stands. Returns how many there are now that were not.
         """
         job, row, now = models.ScanJob, models.Inspection, self._clock()
         lost = select(row.document_id, row.number).where(
@@ -263,6 +264,9 @@ class Inspections:
             wanted = [(found[0], found[1]) for found in session.execute(lost)]
             if self._scanner is not None:
                 wanted += self._never_scanned(session)
+        if at_start:
+            with self._database.write() as session:
+                session.execute(update(job).values(due=now))
         if wanted:
             with self._database.write() as session:
                 for document_id, number in wanted:
