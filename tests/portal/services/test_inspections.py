@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from portal import models
 from portal.services.inspections import Claim
+from tests.portal.api import test_tus
 from tests.portal.worlds import World, build_world
 from tests.scanners import LIMIT, SIGNED, SIGNED_NAME, ClamDaemon, clamd
 
@@ -302,3 +303,17 @@ def build_again(world: World, settings: dict[str, Any]) -> World:
     runtime = open_portal(dataclasses.replace(world.runtime.settings, **settings))
     app = create_app(runtime)
     return dataclasses.replace(world, runtime=runtime, app=app, client=app.test_client())
+
+
+def test_upload_in_pieces_is_scanned_across_their_seams(scanning: World) -> None:
+    """The signature lies in two pieces: a job scans the whole from its encrypted parts."""
+    content = PLAIN + SIGNED + PLAIN
+    middle = len(PLAIN) + len(SIGNED) // 2
+    url = test_tus.begun(scanning, len(content))
+    assert test_tus.patch(scanning, url, 0, content[:middle]).status_code == 204
+    assert test_tus.patch(scanning, url, middle, content[middle:]).status_code == 204
+    make_due(scanning)
+    assert scan_all(scanning) == 1
+    (record,) = scanning.records(action="document.verdict", outcome=None)
+    assert (record["details"]["scan"], record["details"]["standing"]) == ("found", "quarantined")
+    assert listed(scanning) == []
