@@ -58,6 +58,7 @@ LEDGER: Mapping[str, Kind] = MappingProxyType(
 
 PERIOD: Mapping[str, Kind] = MappingProxyType({"from": Kind.TIME, "until": Kind.TIME})
 
+_EXAMINED = {"scan": Kind.CODE, "standing": Kind.CODE, "reasons": Kind.CODES, "signatures": Kind.TIME}
 DEPOSIT: Mapping[str, Kind] = MappingProxyType(
     {
         "size": Kind.COUNT,
@@ -66,10 +67,7 @@ DEPOSIT: Mapping[str, Kind] = MappingProxyType(
         "parts_digest": Kind.DIGEST,
         "media_type": Kind.MEDIA_TYPE,
         "notices": Kind.CODES,
-        "scan": Kind.CODE,
-        "standing": Kind.CODE,
-        "reasons": Kind.CODES,
-        "signatures": Kind.TIME,
+        **_EXAMINED,
         "row_version": Kind.COUNT,
         "row_digest": Kind.DIGEST,
     }
@@ -226,21 +224,14 @@ def _entries() -> Mapping[str, Entry]:
     add(
         "document.verdict",
         "The scanner's verdict on a document took effect: it is handed out, or kept back.",
-        {"scan": Kind.CODE, "standing": Kind.CODE, "reasons": Kind.CODES, "signatures": Kind.TIME},
+        _EXAMINED,
         outcomes=True,
     )
     add(
         "document.quarantine",
         "Security officers decided about a version that was kept back: admitted, or not.",
         LEDGER,
-        {
-            "scan": Kind.CODE,
-            "standing": Kind.CODE,
-            "reasons": Kind.CODES,
-            "signatures": Kind.TIME,
-            "proposal": Kind.IDENTIFIER,
-            "digest": Kind.DIGEST,
-        },
+        {**_EXAMINED, "proposal": Kind.IDENTIFIER, "digest": Kind.DIGEST},
         outcomes=True,
     )
     add(
