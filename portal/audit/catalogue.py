@@ -216,11 +216,7 @@ def _entries() -> Mapping[str, Entry]:
         "A digest of a document's content was computed, inside the portal: nothing of it was handed out.",
         outcomes=True,
     )
-    add(
-        "document.scan",
-        "A stored document was handed to the malware scanner, inside the portal.",
-        outcomes=True,
-    )
+    add("document.scan", "A stored document was handed to the scanner, inside the portal.", outcomes=True)
     add(
         "document.verdict",
         "The scanner's verdict on a document took effect: it is handed out, or kept back.",
