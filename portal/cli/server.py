@@ -337,14 +337,18 @@ class _Worker(ThreadWorker):  # type: ignore[misc]
     def handle_request(self, req: Any, conn: Any) -> bool:
         body = req.body = _Body(req)
         req.unreader.begin(GRACE)
+        keep = False
         try:
             keep = bool(super().handle_request(req, conn))
         except TimeoutError:
             raise _too_slow() from None
         finally:
             body.answered = True
-            if body.abandoned:
+            # gunicorn would wait for the client's end in the one thread that accepts connections, for seconds each.
+            if body.abandoned or (not keep and body.unread):
                 _linger(conn.sock)
+            elif not keep:
+                _cut(conn.sock)
         return keep
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
