@@ -57,7 +57,7 @@ coverage: setup ## Run the tests of policies/ and fail unless every line and bra
 
 .PHONY: bench
 bench: setup ## Run the benchmarks of bench/, one after the other
-	for name in streams policies transfers readers pages visits fsck keys; do echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done
+	for name in streams policies transfers readers pages visits fsck keys audit; do echo "== bench.$$name"; $(BIN)/python -m bench.$$name; done
 
 .PHONY: pictures
 pictures: setup ## Take the documentation's pictures anew from a demonstration, in Chromium
