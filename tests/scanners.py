@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import require_program
+from tests.services import missing, require_program
 
 SIGNED = b"strongroom-test-signature-5f0e"
 """Content that the test's own signature finds, wherever in a file it stands."""
 SIGNED_NAME = "Strongroom.Test"
 LIMIT = 4 << 20
-_MODULES = Path("/usr/lib/x86_64-linux-gnu/c_icap")
 
 
 @dataclass
@@ -86,8 +85,7 @@ def clamd(
 def c_icap(folder: Path, daemon: ClamDaemon) -> Iterator[str]:
     """Run c-icap with its virus_scan service over `daemon`; yields the address of the service."""
     program = require_program("c-icap")
-    if not (_MODULES / "clamd_mod.so").exists():
-        pytest.skip("c-icap's virus_scan service is not installed")
+    modules = _modules_of_virus_scan()
     port = free_port()
     folder.mkdir(parents=True)
     (folder / "magic").write_text(Path("/etc/c-icap/c-icap.magic").read_text())
@@ -95,7 +93,7 @@ def c_icap(folder: Path, daemon: ClamDaemon) -> Iterator[str]:
     config.write_text(
         f"PidFile {folder}/pid\nCommandsSocket {folder}/ctl\nPort 127.0.0.1:{port}\nStartServers 1\nMaxServers 1\n"
         f"TmpDir {daemon.spool}\nServerLog {folder}/log\nAccessLog {folder}/access\nLoadMagicFile {folder}/magic\n"
-        f"ModulesDir {_MODULES}\nServicesDir {_MODULES}\nTemplateDir /usr/share/c_icap/templates/\n"
+        f"ModulesDir {modules}\nServicesDir {modules}\nTemplateDir /usr/share/c_icap/templates/\n"
         "TemplateDefaultLanguage en\nModule common clamd_mod.so\n"
         f"clamd_mod.ClamdSocket {daemon.socket}\nService antivirus_module virus_scan.so\n"
         "virus_scan.ScanFileTypes TEXT DATA EXECUTABLE ARCHIVE GIF JPEG MSOFFICE\n"
@@ -120,6 +118,13 @@ def c_icap(folder: Path, daemon: ClamDaemon) -> Iterator[str]:
             process.kill()
             process.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _modules_of_virus_scan() -> Path:
+    found = next(Path("/usr/lib").glob("*/c_icap/virus_scan.so"), None)
+    if found is None:
+        missing("c-icap's virus_scan service")
+    return found.parent
 
 
 def _wait(true: object, process: subprocess.Popen[bytes], words: Path) -> None:

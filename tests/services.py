@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -14,8 +15,13 @@ def require_program(name: str, *, places: str = "/usr/sbin:/sbin") -> str:
     It is looked for on the PATH, then in `places`.
     """
     path = shutil.which(name) or shutil.which(name, path=places)
-    if path is not None:
-        return path
+    if path is None:
+        missing(name)
+    return path
+
+
+def missing(name: str) -> NoReturn:
+    """Fail in CI (`CI=true`), skip elsewhere, since the machine has not got `name`."""
     words = f"{name} is not installed"
     if os.environ.get("CI") == "true":
         pytest.fail(words)
