@@ -58,6 +58,7 @@ def demo(data: Path, port: int, json_file: Path | None, code: str | None) -> Non
         kept = _first_start(data, url)
     else:
         keeping.set_url(data, url)
+        _bring_up_to_date(data)
         kept = _renewed(data, kept)
     _serve(data, port, url, json_file, kept)
 
@@ -81,6 +82,13 @@ def _first_start(data: Path, url: str) -> Kept:
     kept = Kept(world, now + timedelta(days=TOKEN_DAYS))
     keeping.finish(data, kept)
     return kept
+
+
+def _bring_up_to_date(data: Path) -> None:
+    """Migrate a world that an earlier version built: nobody keeps a demonstration by hand."""
+    from portal.services.installation import migrate
+
+    migrate(_settings(data))
 
 
 def _renewed(data: Path, kept: Kept) -> Kept:

@@ -9,11 +9,13 @@ from datetime import timedelta
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from crypto.keyring import SEALING_KINDS, KeyRing
 from crypto.sealed import RowSealer, ValueSealer
 from crypto.translog.note import NoteSigner, Signature, Verifier, key_id
+from portal import migrations
 from portal.audit import AuditLog, open_log_engine
 from portal.clock import Clock, system_clock
 from portal.errors import Unavailable
@@ -162,6 +164,7 @@ def open_portal(settings: Settings, clock: Clock = system_clock) -> Runtime:
             f"There is no installation in {settings.data}.", mend="Run `strongroom init` first."
         )
     engine = make_engine(settings.portal_database)
+    _refuse_older_schema(engine, settings)
     ring = open_ring(settings, engine, clock)
     values = ValueSealer(ring)
     database = Database(engine, Seals(RowSealer(ring), values))
@@ -183,6 +186,22 @@ def open_portal(settings: Settings, clock: Clock = system_clock) -> Runtime:
     runtime = _assemble(settings, clock, node, ring, values, database, log, log_engine)
     runtime.key_seal.look(now=True)
     return runtime
+
+
+def _refuse_older_schema(engine: Engine, settings: Settings) -> None:
+    """A newer schema is taken: while a new version is rolled out, nodes of the former one go on."""
+    try:
+        with engine.connect() as connection:
+            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    except DBAPIError as fault:
+        raise Unavailable(
+            "The database does not answer.", mend="Start it, and look at `strongroom doctor`."
+        ) from fault
+    if found is None or migrations.number(found) < migrations.newest():
+        raise Unavailable(
+            f"The database has the schema {found}, older than this version of Strongroom.",
+            mend=f"Stop every node, then run `strongroom migrate --data {settings.data}`.",
+        )
 
 
 def _assemble(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -185,3 +188,15 @@ def test_a_published_policy_is_told_of_in_words() -> None:
 def test_unknown_commands_end_with_status_2() -> None:
     assert strongroom("frobnicate").returncode == 2
     assert strongroom("serve").returncode == 2
+
+
+def test_a_portal_of_a_newer_version_names_the_command_that_brings_its_database_up_to_date(
+    installed: tuple[Path, str], tmp_path: Path
+) -> None:
+    shutil.copytree(installed[0] / "data", tmp_path / "data")
+    with closing(sqlite3.connect(tmp_path / "data" / "portal.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = '0003_circumstances'")
+        database.commit()
+    done = strongroom("worker", f"--data={tmp_path / 'data'}")
+    assert done.returncode != 0
+    assert "strongroom migrate" in done.stderr
