@@ -47,6 +47,9 @@ def served_s3() -> Iterator[S3Place]:
             "-filer",
             "-s3",
             f"-s3.port={s3}",
+            # Else they listen on ports of their own, which a second server cannot have.
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
             f"-s3.config={root / 's3.json'}",
             "-volume.max=20",
             f"-master.port={others[0]}",

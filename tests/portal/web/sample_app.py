@@ -42,7 +42,11 @@ def make_app() -> Flask:
     app.add_url_rule("/marking", view_func=_marking, methods=["POST"])
     app.add_url_rule("/fragment", view_func=_fragment, methods=["POST"])
     app.add_url_rule("/api/v1/documents", view_func=_take, methods=["POST"])
+    app.add_url_rule("/api/v1/uploads", view_func=lambda: {"items": []}, endpoint="unfinished")
     app.add_url_rule("/send/token", endpoint="token", view_func=lambda: {"token": generate_csrf()})
+    app.add_url_rule(
+        "/account/form-token", endpoint="account.form_token", view_func=lambda: {"token": generate_csrf()}
+    )
     app.add_url_rule("/send/arrived", endpoint="arrived", view_func=dict, methods=["POST"])
     return app
 

@@ -372,7 +372,7 @@ def test_the_banner_is_the_lowest_on_every_page(world: World, administrator: Vis
 @pytest.mark.parametrize("who", ["partner", "official", "auditor", "officer"])
 def test_administration_pages_are_closed_to_every_other_role(who: str, world: World) -> None:
     doors = doors_of(world, "administration")
-    assert len(doors) == 24
+    assert len(doors) == 31
     visitor = sign_in(world, who)
     for method, path in doors:
         answer = visitor.client.open(path, method=method)

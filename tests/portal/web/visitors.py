@@ -92,6 +92,7 @@ def doors_of(world: World, room: str) -> list[tuple[str, str]]:
         "section": "levels",
         "row_id": ABSENT,
         "instruction_id": ABSENT,
+        "key_id": ABSENT,
     }
     return [
         (method, re.sub(r"<(\w+)>", lambda part: known[part[1]], rule.rule))
