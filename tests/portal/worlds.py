@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import FileStorage, MultiDict
+from werkzeug.test import TestResponse, stream_encode_multipart
 
 from policies.requests import Role
 from portal.app import create_app
@@ -57,8 +58,16 @@ class World:
     ) -> TestResponse:
         """Post a document as a form."""
         form = {"programme": self.programme, "title": title, "label": label, **more}
+        # The client would write a large body to a temporary file, and leave it open.
+        body, length, boundary = stream_encode_multipart(
+            MultiDict({**form, "file": FileStorage(io.BytesIO(content), name)}), use_tempfile=False
+        )
         return self.client.post(
-            "/api/v1/documents", data={**form, "file": (io.BytesIO(content), name)}, headers=self.headers(who)
+            "/api/v1/documents",
+            input_stream=body,
+            content_length=length,
+            content_type=f"multipart/form-data; boundary={boundary}",
+            headers=self.headers(who),
         )
 
     def deposited(self, content: bytes = b"Deliverable", **more: Any) -> str:
