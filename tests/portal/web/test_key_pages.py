@@ -43,6 +43,7 @@ def test_the_inventory_says_what_each_key_is_for_and_when_it_changes(
 def test_a_key_is_rotated_after_a_question_and_its_older_version_destroyed_with_a_certificate(
     world: World, administrator: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    world.deposited()
     old = kek_of(world, 1)
     assert "Make a new version now?" in text_of(administrator.get(f"{KEYS}/{old}/rotate"))
     page = text_of(administrator.post_and_follow(f"{KEYS}/{old}/rotate"))
