@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from portal import models
@@ -202,6 +203,39 @@ def test_version_stays_away_when_the_row_about_it_is_gone(scanning: World) -> No
         session.query(models.Inspection).filter_by(document_id=document, number=2).delete()
     assert scanning.get(f"/documents/{document}/versions/2/content", "official").status_code == 404
     assert scanning.get(f"/documents/{document}/versions/3/content", "official").data == b"third"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "standing = 'open'",
+        "standing = 'admitted'",
+        "scan = 'clean', standing = 'open', reasons = '[]'",
+        "number = 1, standing = 'open'",
+        "reasons = 'junk'",
+        "row_version = row_version + 1",
+        "changed = 'junk'",
+        "finding_sealed = x'00'",
+    ],
+)
+def test_version_stays_away_when_the_row_about_it_is_edited(scanning: World, change: str) -> None:
+    document = scanning.deposit(PLAIN).json["id"]
+    put_version(scanning, document, SIGNED)
+    with scanning.runtime.database.engine.begin() as connection:
+        if change.startswith("number"):
+            connection.execute(
+                text(f"DELETE FROM inspections WHERE document_id = '{document}' AND number = 1")
+            )
+        connection.execute(
+            text(f"UPDATE inspections SET {change} WHERE document_id = '{document}' AND number = 2")
+        )
+    answer = scanning.get(f"/documents/{document}/versions/2/content", "official")
+    assert SIGNED not in answer.data
+    if change.startswith("number"):
+        assert answer.status_code == 404
+    else:
+        assert answer.status_code == 503
+        assert scanning.records(action="tamper.detected")[-1]["details"]["table"] == "inspections"
 
 
 def test_advisory_document_is_open_while_it_waits_and_closed_when_something_is_found(
