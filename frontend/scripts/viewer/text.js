@@ -7,9 +7,9 @@ const STEP = 262144;
 /** Show text from its beginning, a quarter of a megabyte at a time. */
 export async function showText(node, pages) {
   const whole = Number(node.dataset.size);
-  const text = element("pre", { class: "viewer-text", tabindex: "0", "aria-label": node.dataset.title });
+  const text = element("pre", { class: "viewer-text", tabindex: "0", role: "region", "aria-label": node.dataset.title });
   const more = element("button", { type: "button", class: "btn", click: () => next() });
-  const foot = element("p", { class: "row-between small" }, more);
+  const foot = element("p", { class: "row-between small", hidden: true }, more);
   pages.replaceChildren(text, foot);
   let at = 0;
   let decoder = null;
